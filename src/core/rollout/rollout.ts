@@ -1,0 +1,183 @@
+import type { Decision } from "../policy/decision.ts";
+import type { Plan } from "../plan/schema.ts";
+import type { Verdict } from "../monitor/verdict.ts";
+
+/** The life of one deployment as data. `advance` (advance.ts) is the only code that changes it. */
+
+export type Phase =
+  | "Proposed"
+  | "AwaitingApproval"
+  | "Admitted"
+  | "Queued"
+  | "Verifying"
+  | "Snapshotting"
+  | "Provisioning"
+  | "Shifting"
+  | "Baking"
+  | "Promoting"
+  | "Paused"
+  | "RollingBack"
+  | TerminalPhase;
+
+export const TERMINAL_PHASES = [
+  "Denied",
+  "Rejected",
+  "Expired",
+  "Superseded",
+  "Succeeded",
+  "RolledBack",
+  "Failed",
+  "Aborted",
+  "DryRunCompleted",
+] as const;
+export type TerminalPhase = (typeof TERMINAL_PHASES)[number];
+
+/** An approval that was given; its authority was checked by the service before it became an event. */
+export interface Approval {
+  approver: string;
+  role: "approver" | "budget-owner";
+  mfa: boolean;
+  signed: boolean;
+  atMs: number;
+  comment?: string;
+}
+
+export interface ApprovalNeed {
+  role: Approval["role"];
+  count: number;
+  mfa: boolean;
+  signed: boolean;
+}
+
+export interface Bake {
+  /** Share of traffic on the candidate, in percent. */
+  percent: number;
+  startedAtMs: number;
+}
+
+/** The one command whose answer the rollout waits for; at most one is outstanding at any time. */
+export interface Pending {
+  sequence: number;
+  command: Command;
+}
+
+export interface Rollout {
+  id: string;
+  tenant: string;
+  /** `{environment}-{name}` on a target: the thing that serves. */
+  endpoint: EndpointRef;
+  plan: Plan;
+  planDigest: string;
+  policyDigest: string;
+  /** The proposing principal. */
+  proposer: string;
+  /** A restore brings back what a snapshot of another rollout holds. */
+  restores?: { rollout: string; snapshotSha256: string };
+  simulation: boolean;
+  dryRun: boolean;
+  phase: Phase;
+  /** Number of events applied so far; the next event gets `sequence + 1`. */
+  sequence: number;
+  /** Share of traffic on the candidate, in percent. */
+  weightPercent: number;
+  /** True once the endpoint had a version before this one; known after the snapshot. */
+  hasStable: boolean;
+  needs: ApprovalNeed[];
+  approvals: Approval[];
+  /** Wanted but not yet effective: takes hold when the pending command has answered. */
+  pauseRequested: boolean;
+  /** Where `resume` continues; set exactly while `phase` is Paused. */
+  resume: { phase: Phase; bake?: Bake; bakedMs?: number } | null;
+  bake: Bake | null;
+  pending: Pending | null;
+  snapshot: { sha256: string; empty: boolean } | null;
+  /** P6's clock: time since admission, without time queued or paused. */
+  clock: { runningSinceMs: number | null; elapsedMs: number };
+  /** Why it ended, or why it is rolling back. */
+  reason: Reason | null;
+  /** What a gate found missing or refused, clause by clause. */
+  refusals: { clause: string; message: string }[];
+  /** True from the first command that may have changed the target. */
+  effectsStarted: boolean;
+  createdAtMs: number;
+  expiresAtMs: number | null;
+  /** When the engine must call again with a tick; null when only a signal or an answer can move it. */
+  wakeAtMs: number | null;
+}
+
+export interface EndpointRef {
+  environment: Plan["spec"]["environment"];
+  target: Plan["spec"]["target"];
+  name: string;
+}
+
+export interface Reason {
+  code:
+    | "policy"
+    | "approval"
+    | "health"
+    | "verdict"
+    | "alarm"
+    | "deadline"
+    | "command-failed"
+    | "aborted"
+    | "superseded"
+    | "requested"
+    | "inconclusive"
+    | "expired";
+  message: string;
+}
+
+/** What the engine must do outside, through a driver. Each runs under the key `rollout/sequence/command`. */
+export type Command =
+  | { type: "verify" }
+  | { type: "snapshot" }
+  /** Everything of `verify` again, plus the snapshot's checksum, just before the first effect. */
+  | { type: "gate" }
+  | { type: "provision" }
+  | { type: "shift"; percent: number }
+  /** Watches until `bakeSeconds` have passed with a verdict, or something fails. `guard` watches for failure only. */
+  | { type: "watch"; percent: number; untilMs: number; mode: "bake" | "guard" }
+  | { type: "promote" }
+  | { type: "rollback" };
+
+/** What happened. `atMs` is stamped by the engine; everything else is the payload. */
+export type RolloutEvent = { atMs: number } & (
+  | { type: "proposed"; decision: DecisionSummary }
+  | { type: "approved"; approval: Approval; admission: Admission }
+  | { type: "rejected"; by: string; comment?: string }
+  /** The endpoint's slot became free. `admission` decides again: the world moved while it waited. */
+  | { type: "dequeued"; admission: Admission }
+  | { type: "paused"; by: string }
+  | { type: "resumed"; by: string }
+  | { type: "promote-requested"; by: string }
+  | { type: "abort-requested"; by: string }
+  | { type: "rollback-requested"; by: string }
+  | { type: "superseded"; by: string }
+  | { type: "alarm"; name: string; message: string }
+  /** Time passed; the reducer looks at its own deadlines. */
+  | { type: "tick" }
+  | { type: "verified"; refusals: { clause: string; message: string }[] }
+  | { type: "snapshot-taken"; sha256: string; empty: boolean }
+  | { type: "gate-passed" }
+  | { type: "gate-refused"; refusals: { clause: string; message: string }[] }
+  | { type: "provisioned" }
+  | { type: "shifted"; percent: number }
+  | { type: "watched"; verdict: Verdict }
+  | { type: "promoted" }
+  | { type: "rolled-back" }
+  | { type: "command-failed"; command: Command["type"]; message: string }
+);
+
+export interface DecisionSummary {
+  decision: Decision["decision"];
+  needs: ApprovalNeed[];
+  /** Messages of the deny findings. */
+  denials: { clause: string; message: string }[];
+  /** True when another rollout holds the endpoint. */
+  slotTaken: boolean;
+  dryRun: boolean;
+}
+
+/** The decision taken again in the admitting transaction, with the environment's sum reserved when it holds. */
+export type Admission = { ok: true; slotTaken: boolean } | { ok: false; denials: { clause: string; message: string }[] };
