@@ -1,0 +1,46 @@
+import type { Facts, PolicySettings, PriceTable } from "../core/policy/decision.ts";
+import type { PolicySet } from "../core/policy/load-policy-set.ts";
+import type { TargetName } from "../core/plan/schema.ts";
+import type { Artifacts } from "../drivers/artifacts/artifacts.ts";
+import type { Target } from "../drivers/target/target.ts";
+import type { Database } from "../store/database.ts";
+
+/** What the engine works with; `compose.ts` puts it together for a role. */
+export interface EngineParts {
+  database: Database;
+  targets: ReadonlyMap<TargetName, Target>;
+  artifacts: Artifacts;
+  policySet: PolicySet;
+  prices: PriceTable;
+  /** What a tenant that set nothing of its own gets. */
+  defaultSettings: PolicySettings;
+  nowMs(): number;
+  log: Logger;
+}
+
+/** Who caused something, as the credential says; `system` for the engine's own acts. */
+export interface Actor {
+  id: string;
+  kind: "human" | "agent" | "service" | "system";
+  /** The person who answers for an agent. */
+  owner?: string;
+}
+
+export const SYSTEM: Actor = { id: "system", kind: "system" };
+
+/** Structured logs from an allow-listed schema: an event's name and plain facts, never a payload. */
+export interface Logger {
+  info(event: string, facts?: LogFacts): void;
+  warn(event: string, facts?: LogFacts): void;
+  error(event: string, facts?: LogFacts): void;
+}
+export type LogFacts = Partial<
+  Record<
+    | "tenant" | "rollout" | "endpoint" | "phase" | "sequence" | "command" | "generation" | "worker" | "host" | "port" | "pid"
+    | "attempts" | "durationMs" | "code" | "status" | "operation" | "requestId" | "count" | "role" | "target" | "variant"
+    | "principal" | "method" | "route" | "signal" | "version" | "reason",
+    string | number | boolean | undefined
+  >
+>;
+
+export type { Facts };
