@@ -1,6 +1,6 @@
-import type { Decision } from "../policy/decision.ts";
-import type { Plan } from "../plan/schema.ts";
 import type { Verdict } from "../monitor/verdict.ts";
+import type { Plan } from "../plan/schema.ts";
+import type { Decision } from "../policy/decision.ts";
 
 /** The life of one deployment as data. `advance` (advance.ts) is the only code that changes it. */
 
@@ -76,19 +76,25 @@ export interface Rollout {
   simulation: boolean;
   dryRun: boolean;
   phase: Phase;
-  /** Number of events applied so far; the next event gets `sequence + 1`. */
+  /** Number of events accepted so far; the next one gets `sequence + 1`. */
   sequence: number;
   /** Share of traffic on the candidate, in percent. */
   weightPercent: number;
-  /** True once the endpoint had a version before this one; known after the snapshot. */
+  /** True when the endpoint had a version before this one; known after the snapshot, false until then. */
   hasStable: boolean;
   needs: ApprovalNeed[];
   approvals: Approval[];
   /** Wanted but not yet effective: takes hold when the pending command has answered. */
   pauseRequested: boolean;
-  /** Where `resume` continues; set exactly while `phase` is Paused. */
-  resume: { phase: Phase; bake?: Bake; bakedMs?: number } | null;
+  /**
+   * Where `resume` continues; set exactly while `phase` is Paused. `bakedMs` is the part of the bake that was served
+   * before the pause; the bake itself stays in `bake`.
+   */
+  resume: { phase: Phase; bakedMs?: number } | null;
+  /** Set while traffic is held at one share: in Baking, and in a pause of it. */
   bake: Bake | null;
+  /** The newest verdict on the current share of traffic; null when there was none yet. */
+  lastVerdict: { outcome: Verdict["outcome"]; message: string } | null;
   pending: Pending | null;
   snapshot: { sha256: string; empty: boolean } | null;
   /** P6's clock: time since admission, without time queued or paused. */
@@ -100,6 +106,9 @@ export interface Rollout {
   /** True from the first command that may have changed the target. */
   effectsStarted: boolean;
   createdAtMs: number;
+  /** The newest time any event carried: an event with an older one counts as having happened at this time. */
+  seenAtMs: number;
+  /** When waiting for approvals ends; null when nothing waits for one. */
   expiresAtMs: number | null;
   /** When the engine must call again with a tick; null when only a signal or an answer can move it. */
   wakeAtMs: number | null;
@@ -126,6 +135,8 @@ export interface Reason {
     | "inconclusive"
     | "expired";
   message: string;
+  /** Why it was rolling back when the rollback itself failed. */
+  cause?: Reason;
 }
 
 /** What the engine must do outside, through a driver. Each runs under the key `rollout/sequence/command`. */
@@ -136,7 +147,10 @@ export type Command =
   | { type: "gate" }
   | { type: "provision" }
   | { type: "shift"; percent: number }
-  /** Watches until `bakeSeconds` have passed with a verdict, or something fails. `guard` watches for failure only. */
+  /**
+   * Watches until `untilMs` and answers with the verdict of that moment, or at once when something fails. `guard` is
+   * the watch of a paused bake: only its failures count, and it is issued again for as long as the pause lasts.
+   */
   | { type: "watch"; percent: number; untilMs: number; mode: "bake" | "guard" }
   | { type: "promote" }
   | { type: "rollback" };
@@ -180,4 +194,6 @@ export interface DecisionSummary {
 }
 
 /** The decision taken again in the admitting transaction, with the environment's sum reserved when it holds. */
-export type Admission = { ok: true; slotTaken: boolean } | { ok: false; denials: { clause: string; message: string }[] };
+export type Admission =
+  | { ok: true; slotTaken: boolean }
+  | { ok: false; denials: { clause: string; message: string }[] };
