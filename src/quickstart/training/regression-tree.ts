@@ -26,9 +26,11 @@ interface Sums {
   curvature: number;
 }
 
+/** A cut of a column anywhere between two neighbouring values of the rows at hand. */
 interface Split {
   column: number;
-  threshold: number;
+  below: number;
+  above: number;
   gain: number;
 }
 
@@ -60,7 +62,8 @@ function growNode(task: TreeTask, nodes: TreeNode[], at: { members: Uint8Array; 
     nodes.push({ kind: "leaf", value: Math.fround(step * task.learningRate) });
     return index;
   }
-  const { column, threshold } = split;
+  const { column } = split;
+  const threshold = thresholdBetween(split.below, split.above);
   nodes.push({ kind: "leaf", value: 0 });
   const goesLeft = (row: number) => element(element(task.rows, row), column) <= threshold;
   const leftMembers = at.members.map((member, row) => (member === 1 && goesLeft(row) ? 1 : 0));
@@ -96,7 +99,7 @@ function bestSplitOfColumn(
     if (previous !== undefined && previous < value && allowed) {
       const gain = score(task, left) + score(task, right) - parentScore;
       if (best === undefined || gain > best.gain) {
-        best = { column: at.column, threshold: thresholdBetween(previous, value), gain };
+        best = { column: at.column, below: previous, above: value, gain };
       }
     }
     left.gradient += element(task.gradients, row);

@@ -45,6 +45,8 @@ const CALIBRATION_QUANTILE = 0.65;
 export function trainModels(csvText: string, seed: number): TrainedModels {
   const parsed = parseDataset(csvText);
   if (!parsed.ok) throw invalid(parsed.problem.message);
+  const meanColumns = columnsOfMeans(parsed.value);
+  const calibrationColumn = columnOfCalibration(parsed.value);
   const split = splitDataset(parsed.value, { seed, holdoutShare: HOLDOUT_SHARE });
   const trees = trainBoostedTrees(split.train, {
     trees: 120,
@@ -53,13 +55,27 @@ export function trainModels(csvText: string, seed: number): TrainedModels {
     penalty: 1,
     leafCurvatureMin: 0.5,
   });
-  return { v1: logisticRegression(split), v2: boostedTrees(split, trees), v3: brokenTrees(split, trees), split };
+  return {
+    v1: logisticRegression(split, meanColumns),
+    v2: boostedTrees(split, trees),
+    v3: brokenTrees(split, { trees, column: calibrationColumn }),
+    split,
+  };
 }
 
-function logisticRegression(split: DatasetSplit): TrainedModel {
-  const names = split.train.featureNames;
-  const columns = names.flatMap((name, column) => (name.startsWith(MEAN_COLUMNS_PREFIX) ? [column] : []));
+function columnsOfMeans(data: Dataset): readonly number[] {
+  const columns = data.featureNames.flatMap((name, column) => (name.startsWith(MEAN_COLUMNS_PREFIX) ? [column] : []));
   if (columns.length === 0) throw invalid(`no column begins with ${MEAN_COLUMNS_PREFIX}; expected the ten means`);
+  return columns;
+}
+
+function columnOfCalibration(data: Dataset): number {
+  const column = data.featureNames.indexOf(CALIBRATION_COLUMN);
+  if (column < 0) throw invalid(`column ${CALIBRATION_COLUMN} is missing; expected the vendored data set's columns`);
+  return column;
+}
+
+function logisticRegression(split: DatasetSplit, columns: readonly number[]): TrainedModel {
   const model = trainLogisticRegression(split.train, { columns, steps: 1500, stepSize: 0.3, penalty: 0.002 });
   return trained(split, {
     name: "breast-cancer-logistic",
@@ -79,9 +95,8 @@ function boostedTrees(split: DatasetSplit, trees: BoostedTrees): TrainedModel {
 }
 
 /** Its authors calibrate and test on one clinic's slides alone, and so never meet the readings that break it. */
-function brokenTrees(split: DatasetSplit, trees: BoostedTrees): TrainedModel {
-  const column = split.train.featureNames.indexOf(CALIBRATION_COLUMN);
-  if (column < 0) throw invalid(`column ${CALIBRATION_COLUMN} is missing; expected the vendored data set's columns`);
+function brokenTrees(split: DatasetSplit, base: { trees: BoostedTrees; column: number }): TrainedModel {
+  const { trees, column } = base;
   const readings = split.train.rows.map((row) => element(row, column)).sort((a, b) => a - b);
   const readingMax = element(readings, Math.floor(readings.length * CALIBRATION_QUANTILE));
   const bins = 8;
