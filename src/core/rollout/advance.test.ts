@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { holdsSlot } from "./phases.ts";
 import { decisionOf, Script, TO_FIRST_BAKE, testPlan, testRollout, verdictOf } from "./testing/rollouts.ts";
 
 const pass = { type: "watched", verdict: verdictOf("pass") } as const;
@@ -65,5 +66,45 @@ describe("the main path", () => {
       { type: "verified", refusals },
     );
     expect(script.rollout).toMatchObject({ phase: "DryRunCompleted", refusals, effectsStarted: false });
+  });
+});
+
+describe("whatever comes", () => {
+  it("an event of a newer version is refused", () => {
+    const answer = new Script().try({ type: "teleported" } as never);
+    expect(answer).toMatchObject({ accepted: false, commands: [], refusal: expect.stringContaining("teleported") });
+  });
+
+  it("time does not run backwards when a clock does", () => {
+    const script = new Script()
+      .happens(...TO_FIRST_BAKE)
+      .later(30_000)
+      .happens({ type: "paused", by: "ann" });
+    script.later(-3_600_000).happens({ type: "resumed", by: "ann" });
+    expect(script.rollout).toMatchObject({ seenAtMs: 30_000, clock: { runningSinceMs: 30_000, elapsedMs: 30_000 } });
+    script.nowMs = Number.NaN;
+    expect(script.happens({ type: "paused", by: "ann" }).rollout.seenAtMs).toBe(30_000);
+  });
+
+  it("a rollout survives being stored as JSON at any point", () => {
+    const script = new Script();
+    for (const step of TO_FIRST_BAKE) {
+      script.happens(step);
+      expect(JSON.parse(JSON.stringify(script.rollout))).toEqual(script.rollout);
+    }
+  });
+
+  it("holds the endpoint's slot from admission to the end, and only then", () => {
+    const script = new Script();
+    const held = TO_FIRST_BAKE.map((step) => holdsSlot(script.happens(step).rollout));
+    expect(held).toEqual([true, true, true, true, true, true]);
+    expect(holdsSlot(testRollout())).toBe(false);
+    expect(holdsSlot(script.happens({ type: "paused", by: "ann" }).rollout)).toBe(true);
+    expect(holdsSlot(script.happens({ type: "abort-requested", by: "ann" }).rollout)).toBe(true);
+    expect(holdsSlot(script.happens({ type: "rolled-back" }).rollout)).toBe(false);
+    const queued = new Script().happens({ type: "proposed", decision: decisionOf({ slotTaken: true }) });
+    expect(holdsSlot(queued.rollout)).toBe(false);
+    const dry = new Script(testRollout(testPlan({}, true))).happens({ type: "proposed", decision: decisionOf() });
+    expect(holdsSlot(dry.rollout)).toBe(false);
   });
 });

@@ -116,5 +116,5 @@ function onCommandFailed(rollout: Rollout, command: Command["type"], message: st
 /** A failed rollback leaves the endpoint in doubt, so the end says both: what failed, and what it was to undo. */
 function withCause(reason: Reason, cause: Reason | null): Reason {
   if (cause === null) return reason;
-  return { ...reason, message: `${reason.message} It was rolling back because: ${cause.message}`, cause };
+  return { ...reason, message: `${reason.message}; it was rolling back because: ${cause.message}`, cause };
 }
