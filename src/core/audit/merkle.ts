@@ -60,23 +60,6 @@ export function rootFromFrontier(frontier: Frontier): Buffer {
   return root === undefined ? emptyRoot() : Buffer.from(root);
 }
 
-/** A frontier as one run of bytes for a database column; its size is stored beside it. */
-export function encodeFrontier(frontier: Frontier): Buffer {
-  assertFrontier(frontier);
-  return Buffer.concat(frontier.hashes);
-}
-
-/** The reverse of `encodeFrontier`. Crashes when the bytes cannot be the frontier of a log of that size. */
-export function decodeFrontier(size: number, bytes: Uint8Array): Frontier {
-  assert(bytes.length % HASH_BYTES === 0, "a frontier is whole hashes");
-  const hashes = Array.from({ length: bytes.length / HASH_BYTES }, (_, at) =>
-    Buffer.from(bytes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES)),
-  );
-  const frontier = { size, hashes };
-  assertFrontier(frontier);
-  return frontier;
-}
-
 /** The root over leaf hashes that are all at hand. */
 export function rootHash(leafHashes: readonly Uint8Array[]): Buffer {
   return rootFromFrontier(leafHashes.reduce<Frontier>(appendLeaf, EMPTY_FRONTIER));
