@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { ContinuumError } from "../core/error.ts";
+import type { Logger } from "../engine/engine.ts";
+
+/** One process of a role under the supervisor. */
+export interface SupervisedRole {
+  /** Unique, e.g. `worker-2`. */
+  name: string;
+  args: string[];
+  env: NodeJS.ProcessEnv;
+}
+
+/** What a role's process tells its supervisor over the channel between them, once it answers. */
+export interface ReadyMessage {
+  type: "ready";
+  /** Where it listens; a role that listens nowhere leaves it out. */
+  url?: string;
+  /** Where its `/metrics`, `/healthz` and `/readyz` are. */
+  opsUrl?: string;
+}
+
+export interface Supervisor {
+  /** Where each role listens, in the order it was started. */
+  ready: ReadonlyMap<string, ReadyMessage>;
+  /** Asks every process to stop, last started first, and ends those that do not within `graceMs`. */
+  stop(graceMs?: number): Promise<void>;
+  /** Resolves with the name of a role that could not be kept running. */
+  lost: Promise<string>;
+}
+
+export type SupervisorErrorCode = "role-failed";
+
+const READY_TIMEOUT_MS = 60_000;
+const BACK_OFF_MS = [100, 250, 500, 1000, 2000, 5000];
+/** A process that ran this long has started well: its next fall counts from the beginning again. */
+const SETTLED_MS = 30_000;
+
+interface Kept {
+  role: SupervisedRole;
+  child: ChildProcess;
+  startedAtMs: number;
+  falls: number;
+}
+
+/**
+ * Starts the roles one after the other, each when the one before is ready, and keeps them running: one that falls is
+ * started again with a growing pause. Errors: `role-failed` when one does not become ready the first time.
+ */
+export async function supervise(entry: string, roles: SupervisedRole[], log: Logger): Promise<Supervisor> {
+  const ready = new Map<string, ReadyMessage>();
+  const kept: Kept[] = [];
+  const lost = Promise.withResolvers<string>();
+  let stopping = false;
+
+  const start = async (role: SupervisedRole, falls: number): Promise<void> => {
+    const child = launch(entry, role);
+    const entryKept: Kept = { role, child, startedAtMs: Date.now(), falls };
+    const index = kept.findIndex((other) => other.role.name === role.name);
+    if (index >= 0) kept[index] = entryKept;
+    else kept.push(entryKept);
+    const message = await readiness(child, role.name);
+    ready.set(role.name, message);
+    child.once("exit", (code, signal) => {
+      if (!stopping) restart(entryKept, signal ?? `exit code ${code}`);
+    });
+    if (child.exitCode !== null || child.signalCode !== null) restart(entryKept, "exited at once");
+  };
+
+  const restart = ({ role, startedAtMs, falls }: Kept, reason: string): void => {
+    const settled = Date.now() - startedAtMs > SETTLED_MS;
+    const count = settled ? 0 : falls;
+    log.warn("role.fell", { role: role.name, reason, count });
+    const pauseMs = BACK_OFF_MS[count];
+    if (pauseMs === undefined) return lost.resolve(role.name);
+    setTimeout(() => {
+      if (stopping) return;
+      start(role, count + 1).catch(() => {
+        const index = kept.findIndex((other) => other.role.name === role.name);
+        const failed = kept[index];
+        if (!stopping && failed !== undefined) restart(failed, "did not become ready");
+      });
+    }, pauseMs);
+  };
+
+  const stop = async (graceMs = 10_000): Promise<void> => {
+    stopping = true;
+    for (const { child } of kept.toReversed()) await end(child, graceMs);
+  };
+
+  try {
+    for (const role of roles) await start(role, 0);
+  } catch (error) {
+    await stop(2000);
+    throw error;
+  }
+  return { ready, stop, lost: lost.promise };
+}
+
+function launch(entry: string, role: SupervisedRole): ChildProcess {
+  return spawn(process.execPath, [entry, ...role.args], {
+    env: role.env,
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    // A process group of its own: Ctrl-C reaches the supervisor, which stops the roles in order.
+    detached: true,
+  });
+}
+
+function readiness(child: ChildProcess, name: string): Promise<ReadyMessage> {
+  return new Promise((resolve, reject) => {
+    const fail = (message: string) => {
+      clearTimeout(timer);
+      child.kill("SIGKILL");
+      reject(new ContinuumError<SupervisorErrorCode>("role-failed", `${name} ${message}`));
+    };
+    const timer = setTimeout(() => fail(`was not ready after ${READY_TIMEOUT_MS / 1000} s`), READY_TIMEOUT_MS);
+    child.once("error", (error) => fail(`could not be started: ${error.message}`));
+    child.once("exit", (code, signal) => fail(`ended before it was ready (${signal ?? `exit code ${code}`})`));
+    child.on("message", (message: ReadyMessage) => {
+      if (message?.type !== "ready") return;
+      clearTimeout(timer);
+      child.removeAllListeners("exit");
+      resolve(message);
+    });
+  });
+}
+
+async function end(child: ChildProcess, graceMs: number): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  child.once("exit", () => resolve());
+  const timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
+  child.kill("SIGTERM");
+  await promise;
+  clearTimeout(timer);
+}
