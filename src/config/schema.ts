@@ -1,0 +1,108 @@
+import { z } from "zod";
+
+/**
+ * Every setting, its shape and its default. Strict: a key that is not here is an error. Secrets stand here by
+ * reference only (`file:PATH` or `env:NAME`), so that a configuration file can be committed and shown.
+ */
+
+const port = z.number().int().min(0).max(65_535);
+const host = z.string().min(1).max(253);
+const secretReference = z
+  .string()
+  .max(4096)
+  .regex(/^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*)$/, "must be file:PATH or env:NAME");
+const mebibyte = 1024 * 1024;
+
+export const configSchema = z.strictObject({
+  dataDir: z.string().min(1).max(4096).describe("Folder for everything this host keeps; `~/` is the home folder"),
+  hostName: z.string().min(1).max(253).describe("The name under which jobs find this host's endpoints"),
+  tenant: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, "must be a DNS label: a-z, 0-9 and -, at most 40 characters")
+    .default("default")
+    .describe("The tenant that the first start creates"),
+  logLevel: z
+    .enum(["debug", "info", "warn", "error", "silent"])
+    .default("info")
+    .describe("The least urgent level that is logged"),
+  databaseUrl: z
+    .string()
+    .min(1)
+    .max(4096)
+    .optional()
+    .describe(
+      "Your own PostgreSQL (15 or newer): a postgres:// URL without a password, file:PATH or env:NAME; left out, an embedded one starts",
+    ),
+  api: z
+    .strictObject({
+      host: host.default("127.0.0.1").describe("Address to listen on"),
+      port: port.default(7400).describe("Port to listen on; 0 picks a free one"),
+      allowInsecureHttp: z.boolean().default(false).describe("Allow plain HTTP on an address other than loopback"),
+    })
+    .prefault({}),
+  worker: z
+    .strictObject({ count: z.number().int().min(1).max(64).default(2).describe("Worker processes") })
+    .prefault({}),
+  serving: z
+    .strictObject({
+      host: host.default("127.0.0.1").describe("Address that invocations come in at"),
+      port: port.default(7401).describe("Port that invocations come in at; 0 picks a free one"),
+      captureEnabled: z.boolean().default(true).describe("Write requests and answers beside the server for monitoring"),
+    })
+    .prefault({}),
+  artifacts: z
+    .strictObject({
+      keyReference: secretReference
+        .optional()
+        .describe("Key of the encrypted store; default file:<dataDir>/keys/artifact-store.key"),
+      maxBytes: z
+        .number()
+        .int()
+        .min(1)
+        .max(16 * 1024 * mebibyte)
+        .default(512 * mebibyte)
+        .describe("Largest artifact that is taken in"),
+    })
+    .prefault({}),
+});
+
+type Parsed = z.infer<typeof configSchema>;
+
+/** The settings in force: `dataDir` is absolute and the references that have a default are filled in. */
+export interface Config extends Omit<Parsed, "artifacts" | "databaseUrl"> {
+  artifacts: { keyReference: string; maxBytes: number };
+  /** Resolved: it may hold a password, so it is never printed or logged. Undefined means the embedded server. */
+  databaseUrl?: string;
+}
+
+/** The JSON Schema of `continuum.yaml`, for editors and checks. Nothing is required in a file. */
+export function configJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(configSchema.partial(), { io: "input" });
+  return { ...schema, $id: "urn:continuum:config:v1", title: "continuum.yaml" };
+}
+
+export type SettingKind = "text" | "integer" | "flag";
+
+/** One setting: its path in the file and, from that, its name in the environment. */
+export interface Setting {
+  path: readonly string[];
+  kind: SettingKind;
+  environmentName: string;
+}
+
+/** Every setting of the schema; `api.allowInsecureHttp` is `CONTINUUM_API_ALLOW_INSECURE_HTTP`. */
+export function settings(): Setting[] {
+  return leaves(configJsonSchema(), []);
+}
+
+function leaves(schema: Record<string, unknown>, path: string[]): Setting[] {
+  const properties = schema["properties"] as Record<string, Record<string, unknown>> | undefined;
+  if (properties !== undefined)
+    return Object.entries(properties).flatMap(([key, value]) => leaves(value, [...path, key]));
+  const kind: SettingKind = schema["type"] === "integer" ? "integer" : schema["type"] === "boolean" ? "flag" : "text";
+  return [{ path, kind, environmentName: `CONTINUUM_${path.map(upperSnake).join("_")}` }];
+}
+
+function upperSnake(word: string): string {
+  return word.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+}
