@@ -1,0 +1,244 @@
+import { createHash } from "node:crypto";
+import { type AuditDetails, type AuditEntry, decodeEntry, encodeEntry, entryTime } from "../core/audit/entry.ts";
+import { exportWriter } from "../core/audit/export.ts";
+import { appendLeaf, EMPTY_FRONTIER, type Frontier, leafHash, rootFromFrontier } from "../core/audit/merkle.ts";
+import { inclusionProof } from "../core/audit/merkle-proof.ts";
+import { ContinuumError } from "../core/error.ts";
+import type { Database, Queryable, Transaction } from "../store/database.ts";
+import {
+  hasWaitingEntries,
+  insertAuditEntry,
+  leafHashes,
+  lockAuditTree,
+  positionedEntries,
+  readAuditTree,
+  setPositions,
+  tenantsWithWaitingEntries,
+  waitingEntries,
+  writeAuditTree,
+} from "../store/queries/audit.ts";
+import type { Actor } from "./engine.ts";
+
+export type AuditLogErrorCode = "audit-broken";
+
+export interface AuditFact {
+  tenant: string;
+  atMs: number;
+  actor: Actor;
+  /** Such as `rollout.submit`. */
+  action: string;
+  /** `type:id`, such as `rollout:r-01k...` or `endpoint:staging/local/churn`. */
+  subject: string;
+  outcome: AuditEntry["outcome"];
+  /** Only the names that core/audit allows: ids, digests, codes and numbers. */
+  details: AuditDetails;
+}
+
+const BATCH = 1000;
+
+/**
+ * Writes an entry in the transaction of what it tells, so that neither is ever there without the other. Its place in
+ * the tree comes later: two transactions that append at once would otherwise wait for each other.
+ */
+export async function appendAudit(tx: Transaction, fact: AuditFact): Promise<void> {
+  const at = fact.subject.indexOf(":");
+  const subject = { type: fact.subject.slice(0, at), id: fact.subject.slice(at + 1) };
+  const { id, kind, owner } = fact.actor;
+  const entry = encodeEntry({
+    version: 1,
+    tenant: fact.tenant,
+    at: entryTime(fact.atMs),
+    actor: owner === undefined ? { id, kind } : { id, kind, owner },
+    action: fact.action,
+    subject,
+    outcome: fact.outcome,
+    details: fact.details,
+  });
+  await insertAuditEntry(tx, { tenant: fact.tenant, subject: subject.id, entry, leafHash: leafHash(entry) });
+}
+
+/** What stands for a free text in the log: that there was one, and which, without a word of it. */
+export function textDigest(text: string | undefined): Pick<AuditDetails, "detailsDigest"> {
+  return text === undefined ? {} : { detailsDigest: `sha256:${createHash("sha256").update(text).digest("hex")}` };
+}
+
+/** Gives the entries that wait their places, oldest first. Answers how many got one. */
+export async function sequenceAudit(database: Database, tenant: string): Promise<number> {
+  let sequenced = 0;
+  while (await hasWaitingEntries(database, tenant)) {
+    sequenced += await database.transaction(async (tx) => {
+      await lockAuditTree(tx, tenant);
+      return sequenceBatch(tx, tenant);
+    });
+  }
+  return sequenced;
+}
+
+/** `sequenceAudit` for every tenant that has entries waiting; what a worker calls a few times a second. */
+export async function sequenceAllAudit(database: Database): Promise<number> {
+  let sequenced = 0;
+  for (const tenant of await tenantsWithWaitingEntries(database)) sequenced += await sequenceAudit(database, tenant);
+  return sequenced;
+}
+
+async function sequenceBatch(tx: Transaction, tenant: string): Promise<number> {
+  const tree = await readAuditTree(tx, tenant);
+  let frontier: Frontier = tree === undefined ? EMPTY_FRONTIER : { size: tree.size, hashes: tree.frontier };
+  const first = frontier.size;
+  const waiting = await waitingEntries(tx, tenant, BATCH);
+  if (waiting.length === 0) return 0;
+  for (const entry of waiting) frontier = appendLeaf(frontier, entry.leafHash);
+  const ids = waiting.map((entry) => entry.id);
+  await setPositions(tx, tenant, ids, first);
+  await writeAuditTree(tx, {
+    tenant,
+    size: frontier.size,
+    frontier: frontier.hashes,
+    root: rootFromFrontier(frontier),
+  });
+  return waiting.length;
+}
+
+export interface AuditVerification {
+  ok: boolean;
+  size: number;
+  /** Hexadecimal. */
+  root: string;
+  problem: { position: number; message: string } | null;
+}
+
+/**
+ * Recomputes every leaf and the root from the stored entries and compares them with the stored head: whoever changed,
+ * removed, added or reordered a row is found, and where.
+ */
+export async function verifyAudit(database: Database, tenant: string): Promise<AuditVerification> {
+  await sequenceAudit(database, tenant);
+  return database.transaction(async (tx) => {
+    // Nothing is appended while this looks, so a head and its entries are of one moment.
+    await lockAuditTree(tx, tenant);
+    const tree = await readAuditTree(tx, tenant);
+    const size = tree?.size ?? 0;
+    const root = (tree?.root ?? rootFromFrontier(EMPTY_FRONTIER)).toString("hex");
+    const { frontier, problem } = await recompute(tx, tenant);
+    if (problem !== null) return { ok: false, size, root, problem };
+    if (frontier.size !== size) {
+      const position = Math.min(frontier.size, size);
+      const message = `the head counts ${size} entries and the log holds ${frontier.size}`;
+      return { ok: false, size, root, problem: { position, message } };
+    }
+    if (rootFromFrontier(frontier).toString("hex") !== root) {
+      const message = "the entries are not those that the head was made of";
+      return { ok: false, size, root, problem: { position: size, message } };
+    }
+    return { ok: true, size, root, problem: null };
+  });
+}
+
+async function recompute(
+  tx: Transaction,
+  tenant: string,
+): Promise<{ frontier: Frontier; problem: AuditVerification["problem"] }> {
+  let frontier: Frontier = EMPTY_FRONTIER;
+  for (;;) {
+    const rows = await positionedEntries(tx, { tenant, fromPosition: frontier.size, limit: BATCH });
+    for (const row of rows) {
+      const position = frontier.size;
+      if (row.position !== position) return { frontier, problem: { position, message: "the entry is missing" } };
+      const message = entryProblem(tenant, row);
+      if (message !== null) return { frontier, problem: { position, message } };
+      frontier = appendLeaf(frontier, leafHash(row.entry));
+    }
+    if (rows.length < BATCH) return { frontier, problem: null };
+  }
+}
+
+function entryProblem(tenant: string, row: { entry: Buffer; leafHash: Buffer; subject: string }): string | null {
+  if (!leafHash(row.entry).equals(row.leafHash)) return "the entry was changed: its hash does not fit";
+  const entry = decodeEntry(row.entry);
+  if (!entry.ok) return `the entry is no audit entry: ${entry.problem.message}`;
+  if (entry.value.tenant !== tenant) return "the entry is another tenant's";
+  if (entry.value.subject.id !== row.subject) return "the entry is filed under another subject than its own";
+  return null;
+}
+
+/** A page of the log, oldest first. */
+export async function listAudit(
+  database: Database,
+  page: { tenant: string; fromPosition: number; limit: number; subject?: string },
+): Promise<{ position: number; entry: AuditEntry; leafHash: string }[]> {
+  await sequenceAudit(database, page.tenant);
+  const rows = await positionedEntries(database, page);
+  return rows.map((row) => ({
+    position: row.position,
+    entry: entryOf(row.entry, row.position),
+    leafHash: row.leafHash.toString("hex"),
+  }));
+}
+
+export interface AuditProof {
+  size: number;
+  /** Hexadecimal. */
+  root: string;
+  /** `entry` is the canonical text whose leaf hash the proof is about; `proof` lists hashes, nearest sibling first. */
+  entries: { position: number; entry: string; proof: string[] }[];
+}
+
+/** Inclusion proofs of the newest `limit` entries about a subject, against the head of this moment. */
+export async function proveAudit(
+  database: Database,
+  question: { tenant: string; subject: string; limit: number },
+): Promise<AuditProof> {
+  const { tenant, subject, limit } = question;
+  await sequenceAudit(database, tenant);
+  const tree = await readAuditTree(database, tenant);
+  if (tree === undefined) return { size: 0, root: rootFromFrontier(EMPTY_FRONTIER).toString("hex"), entries: [] };
+  const hashes = await leafHashes(database, tenant, tree.size);
+  const frontier = hashes.reduce<Frontier>(appendLeaf, EMPTY_FRONTIER);
+  if (!rootFromFrontier(frontier).equals(tree.root)) {
+    throw new ContinuumError<AuditLogErrorCode>("audit-broken", "the audit log does not fit its head; verify it");
+  }
+  const rows = await positionedEntries(database, { tenant, fromPosition: 0, limit: tree.size, subject });
+  const entries = rows
+    .filter((row) => row.position < tree.size)
+    .slice(-limit)
+    .map(({ position, entry }) => ({
+      position,
+      entry: entry.toString("utf8"),
+      proof: inclusionProof(hashes, position).map((hash) => hash.toString("hex")),
+    }));
+  return { size: tree.size, root: tree.root.toString("hex"), entries };
+}
+
+/** The whole log as the lines of core/audit's export format, read in batches. */
+export async function* exportAudit(database: Database, tenant: string): AsyncGenerator<string> {
+  await sequenceAudit(database, tenant);
+  const size = (await readAuditTree(database, tenant))?.size ?? 0;
+  const writer = exportWriter(tenant);
+  yield writer.header();
+  for (let position = 0; position < size; position += BATCH) {
+    const limit = Math.min(BATCH, size - position);
+    for (const row of await positionedEntries(database, { tenant, fromPosition: position, limit })) {
+      yield writer.entry(row.entry);
+    }
+  }
+  yield writer.head();
+}
+
+/** How many entries a tenant's log holds, and how many wait for their place. */
+export async function auditSizes(db: Queryable): Promise<{ tenant: string; size: number; waiting: number }[]> {
+  const { rows } = await db.query<{ tenant: string; size: number; waiting: number }>(
+    `SELECT tenants.tenant, coalesce(tree.size, 0) AS size,
+       (SELECT count(*) FROM audit_entries entry WHERE entry.tenant = tenants.tenant AND entry.position IS NULL) AS waiting
+     FROM tenants LEFT JOIN audit_trees tree USING (tenant)`,
+  );
+  return rows;
+}
+
+function entryOf(bytes: Uint8Array, position: number): AuditEntry {
+  const entry = decodeEntry(bytes);
+  if (entry.ok) return entry.value;
+  throw new ContinuumError<AuditLogErrorCode>(
+    "audit-broken",
+    `audit entry ${position} cannot be read: ${entry.problem.message}`,
+  );
+}

@@ -1,0 +1,48 @@
+import type { z } from "zod";
+import type { OperationName } from "../contract/operations.ts";
+import { refuse } from "./refusal.ts";
+
+export const PAGE_LIMIT = 50;
+
+/**
+ * A cursor is where a list goes on, opaque to its reader. It grants nothing: the tenant and the filters come with every
+ * request again, so a forged one can only ask for another place in the same list. One of another list is refused.
+ */
+export function encodeCursor(list: OperationName, after: readonly (string | number)[]): string {
+  return Buffer.from(JSON.stringify([list, ...after])).toString("base64url");
+}
+
+export function decodeCursor<After>(
+  list: OperationName,
+  cursor: string | undefined,
+  shape: z.ZodType<After>,
+): After | undefined {
+  if (cursor === undefined) return undefined;
+  const [from, ...after] = parse(cursor);
+  const result = shape.safeParse(after);
+  if (from === list && result.success) return result.data;
+  return refuse("malformed-request", "The cursor is not one that this list gave; start again without it.");
+}
+
+function parse(cursor: string): unknown[] {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
+    return Array.isArray(value) ? value : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Cuts rows that were read with one more than `limit` into a page. */
+export function toPage<Row, Item>(
+  rows: readonly Row[],
+  options: { list: OperationName; limit: number; keyOf: (row: Row) => (string | number)[]; view: (row: Row) => Item },
+): { items: Item[]; nextCursor: string | null } {
+  const shown = rows.slice(0, options.limit);
+  const last = shown.at(-1);
+  const more = rows.length > options.limit && last !== undefined;
+  return {
+    items: shown.map(options.view),
+    nextCursor: more ? encodeCursor(options.list, options.keyOf(last)) : null,
+  };
+}

@@ -1,0 +1,23 @@
+import { type Permission, type PrincipalKind, ROLE_PERMISSIONS, type Role } from "../contract/operation.ts";
+import type { Actor } from "../engine/engine.ts";
+
+/** Who asks, exactly as the credential says; nothing of it ever comes from a request's payload. */
+export interface Principal {
+  tenant: string;
+  id: string;
+  kind: PrincipalKind;
+  roles: readonly Role[];
+  /** The person who answers for an agent or a service. */
+  owner?: string;
+  tokenId: string;
+  expiresAtMs: number;
+}
+
+export function permissionsOf(roles: readonly Role[]): Set<Permission> {
+  return new Set(roles.flatMap((role) => ROLE_PERMISSIONS[role]));
+}
+
+export function actorOf(principal: Principal): Actor {
+  const { id, kind, owner } = principal;
+  return owner === undefined ? { id, kind } : { id, kind, owner };
+}

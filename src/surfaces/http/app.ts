@@ -1,0 +1,164 @@
+import { randomUUID } from "node:crypto";
+import type { Context } from "hono";
+import { Hono } from "hono";
+import type { Registry } from "prom-client";
+import type { Operation } from "../../contract/operation.ts";
+import { type OperationName, operations } from "../../contract/operations.ts";
+import { ContinuumError } from "../../core/error.ts";
+import type { Principal } from "../../service/principal.ts";
+import type { Service, ServiceRequest } from "../../service/service.ts";
+import { httpMetrics } from "./http-metrics.ts";
+import { openApiDocument } from "./openapi.ts";
+import { opsRoutes } from "./ops-server.ts";
+import { problemDetails, problemOf, problemResponse } from "./problem.ts";
+import { type Limits, readInput } from "./request.ts";
+import { ndjsonResponse, sseResponse } from "./stream.ts";
+
+export interface HttpAppOptions {
+  version: string;
+  registry: Registry;
+  log: HttpLog;
+  limits?: Partial<Limits>;
+  heartbeatMs?: number;
+  /** Ends every open stream, so that a stop does not wait for its readers. */
+  shutdown?: AbortSignal;
+}
+
+/** The part of the program's log that the surface writes: an event's name and plain facts. */
+export interface HttpLog {
+  info(event: string, facts: Record<string, string | number>): void;
+  error(event: string, facts: Record<string, string | number>): void;
+}
+
+/** Raw bodies are artifacts; the store has its own limit, this one only keeps a request from filling the memory. */
+const DEFAULT_LIMITS: Limits = { jsonBytesMax: 1024 * 1024, rawBytesMax: 512 * 1024 * 1024 };
+
+const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+};
+
+/** The HTTP surface: one route for each operation of the contract, and nothing that is not in it. */
+export function createHttpApp(service: Service, options: HttpAppOptions): Hono {
+  const app = new Hono();
+  const routes = new Routes(service, options);
+  app.use(async (c, next) => routes.around(c, next));
+  opsRoutes(app, { registry: options.registry, ready: () => service.readiness() });
+  const document = JSON.stringify(openApiDocument({ version: options.version }));
+  app.get("/v1/openapi.json", () => new Response(document, { headers: { "content-type": "application/json" } }));
+  for (const [name, operation] of Object.entries(operations) as [OperationName, Operation][]) {
+    const path = operation.path.replaceAll(/\{(\w+)\}/g, ":$1");
+    app.on(operation.method, path, (c) => routes.perform(c, name, operation));
+  }
+  app.notFound((c) => routes.unknown(c));
+  app.onError((error, c) => routes.failed(c, error));
+  return app;
+}
+
+class Routes {
+  readonly #service: Service;
+  readonly #options: HttpAppOptions;
+  readonly #limits: Limits;
+  readonly #metrics: ReturnType<typeof httpMetrics>;
+
+  constructor(service: Service, options: HttpAppOptions) {
+    this.#service = service;
+    this.#options = options;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#metrics = httpMetrics(options.registry);
+  }
+
+  /** Gives every request its id and every answer its headers, its place in the metrics and its line in the log. */
+  async around(c: Context, next: () => Promise<void>): Promise<void> {
+    const startedAt = performance.now();
+    c.set("requestId", randomUUID());
+    c.set("operation", "none");
+    await next();
+    const status = c.res.status;
+    const operation = String(c.get("operation"));
+    const requestId = String(c.get("requestId"));
+    const durationMs = performance.now() - startedAt;
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.header(name, value);
+    c.header("x-request-id", requestId);
+    if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
+    this.#metrics.observe({ operation, status, seconds: durationMs / 1000 });
+    if (operation !== "none") {
+      this.#options.log.info("http-request", { operation, status, requestId, durationMs: Math.round(durationMs) });
+    }
+  }
+
+  async perform<N extends OperationName>(c: Context, name: N, operation: Operation): Promise<Response> {
+    c.set("operation", name);
+    // Who asks is settled before anything of the request is read.
+    const principal = await this.#principal(c);
+    const input = (await readInput(c, operation, this.#limits)) as ServiceRequest<N>["input"];
+    const cancel = new AbortController();
+    const signals = [cancel.signal, ...(this.#options.shutdown === undefined ? [] : [this.#options.shutdown])];
+    const key = idempotencyKey(c, operation);
+    const answer = await this.#service.call(name, {
+      principal,
+      input: resumed(c, operation, input),
+      requestId: String(c.get("requestId")),
+      ...(key === undefined ? {} : { idempotencyKey: key }),
+      signal: AbortSignal.any(signals),
+    });
+    const streaming = { cancel: () => cancel.abort(), onError: (error: unknown) => this.#logFailure(c, error) };
+    if (operation.produces === "sse") {
+      const events = answer as AsyncIterable<{ sequence: number; type: string }>;
+      return sseResponse(events, { heartbeatMs: this.#options.heartbeatMs ?? 15_000, ...streaming });
+    }
+    if (operation.produces === "ndjson") return ndjsonResponse(answer as AsyncIterable<string>, streaming);
+    return Response.json(answer, { status: operation.status ?? 200 });
+  }
+
+  unknown(c: Context): Response {
+    const detail = "No operation answers at this address with this method; /v1/openapi.json lists them all.";
+    return problemResponse(problemDetails({ code: "not-found", detail, requestId: String(c.get("requestId")) }));
+  }
+
+  failed(c: Context, error: unknown): Response {
+    const problem = problemOf(error, String(c.get("requestId")));
+    if (problem.status >= 500) this.#logFailure(c, error);
+    const headers: Record<string, string> = problem.status === 401 ? { "www-authenticate": "Bearer" } : {};
+    if (problem.status === 429 || problem.status === 503) headers["retry-after"] = "1";
+    // Bytes of a body that nobody will read would otherwise be taken for the next request.
+    if (problem.status === 413) headers["connection"] = "close";
+    return problemResponse(problem, headers);
+  }
+
+  async #principal(c: Context): Promise<Principal> {
+    const token = /^bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    const principal = token === undefined ? undefined : await this.#service.authenticate(token);
+    if (principal !== undefined) return principal;
+    const message =
+      token === undefined
+        ? "Send a token as `authorization: Bearer ctm_...`."
+        : "The token is unknown, has expired or was revoked.";
+    throw new ContinuumError("unauthenticated", message);
+  }
+
+  #logFailure(c: Context, error: unknown): void {
+    const code = error instanceof ContinuumError ? error.code : error instanceof Error ? error.name : "unknown";
+    const facts = { operation: String(c.get("operation")), requestId: String(c.get("requestId")), code };
+    this.#options.log.error("http-request-failed", facts);
+  }
+}
+
+function idempotencyKey(c: Context, operation: Operation): string | undefined {
+  const key = c.req.header("idempotency-key");
+  if (key === undefined || operation.method !== "POST") return undefined;
+  if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
+  throw new ContinuumError("malformed-request", "Idempotency-Key must be 1 to 255 visible ASCII characters.");
+}
+
+/** A reader that comes back says where it stopped in a header that browsers set by themselves. */
+function resumed<Input extends { query: unknown }>(c: Context, operation: Operation, input: Input): Input {
+  const last = c.req.header("last-event-id");
+  if (operation.produces !== "sse" || last === undefined) return input;
+  if (!/^[0-9]{1,15}$/.test(last))
+    throw new ContinuumError("malformed-request", "Last-Event-ID must be a whole number.");
+  return { ...input, query: { ...(input.query as object), after: Number(last) } };
+}

@@ -1,0 +1,161 @@
+import { z } from "zod";
+import { type Operation, PRINCIPAL_KINDS } from "../../contract/operation.ts";
+import { type OperationName, operations } from "../../contract/operations.ts";
+import { PROBLEMS } from "../../contract/problem.ts";
+
+type Json = Record<string, unknown>;
+
+/** The OpenAPI 3.1 document of the whole API, made from the list of operations: it cannot say what the server does not do. */
+export function openApiDocument(options: { version: string; serverUrl?: string }): Json {
+  const schemas: Json = { Problem: problemSchema() };
+  const paths: Record<string, Json> = {};
+  for (const [name, operation] of Object.entries(operations) as [OperationName, Operation][]) {
+    paths[operation.path] = {
+      ...paths[operation.path],
+      [operation.method.toLowerCase()]: describe(name, operation, schemas),
+    };
+  }
+  return {
+    openapi: "3.1.1",
+    info: {
+      title: "Continuum",
+      version: options.version,
+      summary: "Puts machine-learning models into production safely",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
+    ...(options.serverUrl === undefined ? {} : { servers: [{ url: options.serverUrl }] }),
+    tags: [...new Set(Object.keys(operations).map(groupOf))].map((tag) => ({ name: tag })),
+    security: [{ bearer: [] }],
+    paths,
+    components: {
+      securitySchemes: { bearer: { type: "http", scheme: "bearer", description: "A token made by `token create`." } },
+      schemas,
+    },
+  };
+}
+
+function describe(name: OperationName, operation: Operation, schemas: Json): Json {
+  const body = requestBody(operation, schemas);
+  const people = operation.humansOnly ? [...PRINCIPAL_KINDS].filter((kind) => kind === "human") : [...PRINCIPAL_KINDS];
+  return {
+    operationId: name,
+    tags: [groupOf(name)],
+    summary: operation.summary,
+    parameters: parameters(operation, schemas),
+    ...(body === undefined ? {} : { requestBody: body }),
+    responses: responses(operation, schemas),
+    "x-permission": operation.permission,
+    "x-principal-kinds": people,
+  };
+}
+
+function parameters(operation: Operation, schemas: Json): Json[] {
+  const list = [...fields(operation.params, "path", schemas), ...fields(operation.query, "query", schemas)];
+  if (operation.method === "POST") {
+    list.push({
+      name: "Idempotency-Key",
+      in: "header",
+      required: false,
+      description: "The same key with the same request is performed once; kept for at least 24 hours.",
+      schema: { type: "string", minLength: 1, maxLength: 255 },
+    });
+  }
+  if (operation.produces === "sse") {
+    list.push({
+      name: "Last-Event-ID",
+      in: "header",
+      required: false,
+      schema: { type: "string", pattern: "^[0-9]+$" },
+    });
+  }
+  return list;
+}
+
+function fields(schema: z.ZodObject | undefined, place: "path" | "query", schemas: Json): Json[] {
+  if (schema === undefined) return [];
+  // Coerced numbers have no input type, so parameters are described by what they become.
+  const { properties = {}, required = [] } = jsonSchema(schema, schemas, "output") as {
+    properties?: Json;
+    required?: string[];
+  };
+  return Object.entries(properties).map(([name, property]) => ({
+    name,
+    in: place,
+    required: place === "path" || required.includes(name),
+    schema: property,
+  }));
+}
+
+function requestBody(operation: Operation, schemas: Json): Json | undefined {
+  if (operation.body === undefined) return undefined;
+  if (operation.body === "bytes") return { required: true, content: { "application/octet-stream": {} } };
+  return {
+    required: !operation.body.safeParse({}).success,
+    content: { "application/json": { schema: jsonSchema(operation.body, schemas) } },
+  };
+}
+
+function responses(operation: Operation, schemas: Json): Json {
+  const types = { json: "application/json", ndjson: "application/x-ndjson", sse: "text/event-stream" } as const;
+  const produces = operation.produces ?? "json";
+  const schema = jsonSchema(operation.output, schemas);
+  const answer = produces === "json" ? { schema } : { schema: { type: "string" }, "x-item-schema": schema };
+  const problem = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
+  return {
+    [String(operation.status ?? 200)]: { description: operation.summary, content: { [types[produces]]: answer } },
+    default: { description: "A problem (RFC 9457)", content: problem },
+  };
+}
+
+/** JSON Schema of a zod schema; named parts are moved to the components. */
+function jsonSchema(schema: z.ZodType, schemas: Json, io: "input" | "output" = "input"): Json {
+  // Input mode leaves answers open for members that later versions add.
+  const {
+    $schema: _,
+    $defs,
+    ...rest
+  } = z.toJSONSchema(schema, { io, target: "draft-2020-12" }) as Json & { $defs?: Json };
+  for (const [id, definition] of Object.entries($defs ?? {})) schemas[id] = withoutId(moveReferences(definition));
+  const id = schema.meta()?.id;
+  if (id === undefined) return moveReferences(rest) as Json;
+  schemas[id] = withoutId(moveReferences(rest));
+  return { $ref: `#/components/schemas/${id}` };
+}
+
+function moveReferences(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(moveReferences);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) =>
+      key === "$ref" && typeof inner === "string"
+        ? [key, inner.replace("#/$defs/", "#/components/schemas/")]
+        : [key, moveReferences(inner)],
+    ),
+  );
+}
+
+function withoutId(schema: unknown): unknown {
+  const { $id: _, id: __, ...rest } = schema as Json;
+  return rest;
+}
+
+function problemSchema(): Json {
+  return {
+    type: "object",
+    description: "RFC 9457 problem details",
+    required: ["type", "title", "status", "detail", "code", "requestId"],
+    properties: {
+      type: { type: "string", format: "uri-reference" },
+      title: { type: "string" },
+      status: { type: "integer" },
+      detail: { type: "string" },
+      code: { type: "string", enum: Object.keys(PROBLEMS) },
+      requestId: { type: "string" },
+      pointer: { type: "string", description: "JSON pointer into the request" },
+    },
+  };
+}
+
+function groupOf(name: string): string {
+  return name.slice(0, name.indexOf("."));
+}

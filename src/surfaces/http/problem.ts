@@ -1,0 +1,42 @@
+import { PROBLEMS, type ProblemCode, type ProblemDetails } from "../../contract/problem.ts";
+import { ContinuumError } from "../../core/error.ts";
+
+const TYPE_PREFIX = "urn:continuum:problem:";
+
+/** The answer to a request that failed, as RFC 9457 says. */
+export function problemResponse(problem: ProblemDetails, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: { "content-type": "application/problem+json", ...headers },
+  });
+}
+
+export function problemDetails(options: {
+  code: ProblemCode;
+  detail: string;
+  requestId: string;
+  extensions?: Readonly<Record<string, unknown>>;
+}): ProblemDetails {
+  const { code, detail, requestId, extensions } = options;
+  const { status, title } = PROBLEMS[code];
+  return { ...extensions, type: TYPE_PREFIX + code, title, status, detail, code, requestId };
+}
+
+/** What a thrown value becomes. An error that nobody foresaw tells the caller nothing but the request's id. */
+export function problemOf(error: unknown, requestId: string): ProblemDetails {
+  if (error instanceof ContinuumError) {
+    if (isProblemCode(error.code)) {
+      return problemDetails({ code: error.code, detail: error.message, requestId, extensions: error.details });
+    }
+    if (error.retryable) {
+      const detail = "A part that this request needs cannot be reached now; try again.";
+      return problemDetails({ code: "unavailable", detail, requestId });
+    }
+  }
+  const detail = `The request failed on the server's side; its log has the cause under ${requestId}.`;
+  return problemDetails({ code: "internal", detail, requestId });
+}
+
+function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(PROBLEMS, code);
+}

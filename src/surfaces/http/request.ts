@@ -1,0 +1,97 @@
+import type { Context } from "hono";
+import type { z } from "zod";
+import type { Operation } from "../../contract/operation.ts";
+import type { ProblemCode } from "../../contract/problem.ts";
+import { ContinuumError } from "../../core/error.ts";
+import { parseJsonStrict } from "../../core/plan/parse.ts";
+
+export interface Limits {
+  /** Largest JSON body, in bytes. */
+  jsonBytesMax: number;
+  /** Largest raw body (an artifact), in bytes. */
+  rawBytesMax: number;
+}
+
+interface RawInput {
+  params: unknown;
+  query: unknown;
+  body: unknown;
+}
+
+/** Reads a request as its operation describes it. Errors: `malformed-request`, `too-large`, `unsupported-media-type`. */
+export async function readInput(c: Context, operation: Operation, limits: Limits): Promise<RawInput> {
+  return {
+    params: operation.params === undefined ? undefined : check(operation.params, c.req.param(), "path"),
+    query: operation.query === undefined ? undefined : check(operation.query, queryOf(c), "query"),
+    body: await readBody(c, operation, limits),
+  };
+}
+
+function queryOf(c: Context): Record<string, string> {
+  const entries = [...new URL(c.req.url).searchParams];
+  const twice = entries.find(([key], index) => entries.findIndex(([other]) => other === key) !== index);
+  if (twice !== undefined) throw malformed(`The query names "${twice[0]}" twice; name it once.`);
+  return Object.fromEntries(entries);
+}
+
+async function readBody(c: Context, operation: Operation, limits: Limits): Promise<unknown> {
+  if (operation.body === undefined) return undefined;
+  if (operation.body === "bytes") return readBytes(c, limits.rawBytesMax);
+  const bytes = await readBytes(c, limits.jsonBytesMax);
+  // A body whose members are all optional may be left out.
+  if (bytes.length === 0) return check(operation.body, {}, "body");
+  const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
+  if (type !== "application/json") {
+    throw problem("unsupported-media-type", "The body must be JSON: send content-type application/json.");
+  }
+  const parsed = parseJsonStrict(decode(bytes));
+  if (!parsed.ok) throw malformed(parsed.problem.message, parsed.problem.path);
+  return check(operation.body, parsed.value, "body");
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new ContinuumError("malformed-request", "The body is not valid UTF-8.", { cause });
+  }
+}
+
+async function readBytes(c: Context, bytesMax: number): Promise<Uint8Array> {
+  const tooLarge = () => problem("too-large", `The body is larger than the limit of ${bytesMax} bytes.`);
+  if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw tooLarge();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of c.req.raw.body ?? []) {
+    size += chunk.length;
+    if (size > bytesMax) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+function check(schema: z.ZodType, value: unknown, place: "path" | "query" | "body"): unknown {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const unknownKeys = issue?.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
+  const pointer = [...(issue?.path ?? []), ...unknownKeys].map((key) => `/${escapePointer(String(key))}`).join("");
+  const where = place === "body" ? pointer || "the body" : `${place} parameter ${pointer.slice(1) || "list"}`;
+  throw malformed(`${where}: ${issue?.message ?? "is not valid"}`, place === "body" ? pointer : undefined);
+}
+
+function escapePointer(key: string): string {
+  return key.replaceAll("~", "~0").replaceAll("/", "~1");
+}
+
+function malformed(message: string, pointer?: string): ContinuumError<ProblemCode> {
+  return problem("malformed-request", message, pointer === undefined ? {} : { pointer });
+}
+
+function problem(
+  code: ProblemCode,
+  message: string,
+  details: Record<string, unknown> = {},
+): ContinuumError<ProblemCode> {
+  return new ContinuumError(code, message, { details });
+}

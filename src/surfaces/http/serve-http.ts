@@ -1,0 +1,70 @@
+import type { AddressInfo } from "node:net";
+import { isIP } from "node:net";
+import { type ServerType, serve } from "@hono/node-server";
+import type { Hono } from "hono";
+import { ContinuumError } from "../../core/error.ts";
+
+export interface Listening {
+  url: string;
+  port: number;
+  /** Takes no new connection, lets running requests end for `graceMs` (default 2 s), then cuts the rest. */
+  close(graceMs?: number): Promise<void>;
+}
+
+export type HttpServerErrorCode = "insecure-address" | "address-in-use" | "listen-failed";
+
+/**
+ * Serves the app. Plain HTTP would show tokens to the network, so an address other than loopback is refused unless the
+ * operator says that something in front of it speaks TLS. Port 0 takes a free one. Errors: `HttpServerErrorCode`.
+ */
+export async function serveHttp(
+  app: Hono,
+  options: { host: string; port: number; allowInsecureHttp?: boolean },
+): Promise<Listening> {
+  if (!isLoopback(options.host) && options.allowInsecureHttp !== true) {
+    throw new ContinuumError<HttpServerErrorCode>(
+      "insecure-address",
+      `Refusing to serve plain HTTP on ${options.host}: tokens would cross the network in clear. ` +
+        "Listen on 127.0.0.1, or set api.allowInsecureHttp when TLS ends in front of it.",
+    );
+  }
+  return listen(app, options);
+}
+
+export async function listen(app: Hono, { host, port }: { host: string; port: number }): Promise<Listening> {
+  const server = await start(app, host, port);
+  const bound = (server.address() as AddressInfo).port;
+  return {
+    url: `http://${isIP(host) === 6 ? `[${host}]` : host}:${bound}`,
+    port: bound,
+    close: (graceMs = 2000) => stop(server, graceMs),
+  };
+}
+
+function start(app: Hono, hostname: string, port: number): Promise<ServerType> {
+  const { promise, resolve, reject } = Promise.withResolvers<ServerType>();
+  const server = serve({ fetch: app.fetch, hostname, port, overrideGlobalObjects: false }, () => {
+    server.removeListener("error", failed);
+    resolve(server);
+  });
+  const failed = (cause: NodeJS.ErrnoException) => {
+    const code: HttpServerErrorCode = cause.code === "EADDRINUSE" ? "address-in-use" : "listen-failed";
+    reject(new ContinuumError(code, `Cannot listen on ${hostname}:${port}: ${cause.code ?? cause.message}`, { cause }));
+  };
+  server.once("error", failed);
+  return promise;
+}
+
+async function stop(server: ServerType, graceMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  if ("closeIdleConnections" in server) server.closeIdleConnections();
+  const timer = setTimeout(() => "closeAllConnections" in server && server.closeAllConnections(), graceMs);
+  await promise;
+  clearTimeout(timer);
+}
+
+/** `localhost` and every literal of the loopback networks; any other name could resolve to anywhere. */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
