@@ -1,6 +1,6 @@
+import type { TargetName } from "../core/plan/schema.ts";
 import type { Facts, PolicySettings, PriceTable } from "../core/policy/decision.ts";
 import type { PolicySet } from "../core/policy/load-policy-set.ts";
-import type { TargetName } from "../core/plan/schema.ts";
 import type { Artifacts } from "../drivers/artifacts/artifacts.ts";
 import type { Target } from "../drivers/target/target.ts";
 import type { Database } from "../store/database.ts";
@@ -36,9 +36,33 @@ export interface Logger {
 }
 export type LogFacts = Partial<
   Record<
-    | "tenant" | "rollout" | "endpoint" | "phase" | "sequence" | "command" | "generation" | "worker" | "host" | "port" | "pid"
-    | "attempts" | "durationMs" | "code" | "status" | "operation" | "requestId" | "count" | "role" | "target" | "variant"
-    | "principal" | "method" | "route" | "signal" | "version" | "reason",
+    | "tenant"
+    | "rollout"
+    | "endpoint"
+    | "phase"
+    | "sequence"
+    | "command"
+    | "generation"
+    | "worker"
+    | "host"
+    | "port"
+    | "pid"
+    | "attempts"
+    | "durationMs"
+    | "code"
+    | "status"
+    | "operation"
+    | "requestId"
+    | "count"
+    | "role"
+    | "target"
+    | "variant"
+    | "principal"
+    | "method"
+    | "route"
+    | "signal"
+    | "version"
+    | "reason",
     string | number | boolean | undefined
   >
 >;

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { Operation } from "../../contract/operation.ts";
 import type { ProblemCode } from "../../contract/problem.ts";
 import { ContinuumError } from "../../core/error.ts";
-import { parseJsonStrict } from "../../core/plan/parse.ts";
+import { parseJsonStrict } from "../../core/plan/strict-json.ts";
 
 export interface Limits {
   /** Largest JSON body, in bytes. */
