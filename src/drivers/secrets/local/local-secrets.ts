@@ -52,7 +52,8 @@ async function readSecretFile(path: string): Promise<Uint8Array> {
 
 function readVariable(environment: LocalSecretsOptions["environment"], name: string): Uint8Array {
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw malformed("env: must be followed by the name of a variable");
-  const value = environment[name];
+  // What every object inherits is no variable.
+  const value = Object.hasOwn(environment, name) ? environment[name] : undefined;
   if (value === undefined || value === "") {
     throw new ContinuumError<SecretErrorCode>("secret-not-found", `the variable ${name} is not set`);
   }
