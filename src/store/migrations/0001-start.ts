@@ -1,3 +1,4 @@
+export const sql = `
 -- Every table carries its tenant, and every key begins with it.
 
 CREATE TABLE tenants (
@@ -222,3 +223,4 @@ CREATE TABLE simulated_state (
   state jsonb NOT NULL,
   version bigint NOT NULL
 );
+`;

@@ -1,0 +1,54 @@
+import { StoreError } from "./store-error.ts";
+
+/** SQLSTATEs of a transaction that lost to another one and may run again. */
+const REPEATABLE = new Set(["40001", "40P01"]);
+/** Classes and codes of a connection that is gone or never came: class 08, shutdowns (57P0x), too many connections. */
+const UNAVAILABLE = /^(08...|57P0[1-5]|53300)$/;
+const SOCKET_CODES = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOENT",
+]);
+/** What the driver says without a code. */
+const DRIVER_MESSAGES =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|connection timeout)/i;
+
+export function isRepeatable(error: unknown): boolean {
+  return REPEATABLE.has(codeOf(error));
+}
+
+/** True when the connection cannot be used any more, or was never there. */
+export function isConnectionFailure(error: unknown): boolean {
+  if (error instanceof StoreError) return error.code === "database-unavailable";
+  // Several addresses were tried and every one failed.
+  if (error instanceof AggregateError) return error.errors.some(isConnectionFailure);
+  const code = codeOf(error);
+  if (UNAVAILABLE.test(code) || SOCKET_CODES.has(code)) return true;
+  return error instanceof Error && DRIVER_MESSAGES.test(error.message);
+}
+
+export function toStoreError(error: unknown): unknown {
+  if (error instanceof StoreError || !isConnectionFailure(error)) return error;
+  const reason = error instanceof AggregateError ? String(error.errors[0]) : String(error);
+  return new StoreError("database-unavailable", `PostgreSQL cannot be reached: ${reason}`, {
+    cause: error,
+    retryable: true,
+  });
+}
+
+/** True when the row broke the named unique index or constraint. */
+export function isUniqueViolation(error: unknown, constraint?: string): boolean {
+  if (codeOf(error) !== "23505") return false;
+  return constraint === undefined || (error as { constraint?: unknown }).constraint === constraint;
+}
+
+function codeOf(error: unknown): string {
+  if (typeof error !== "object" || error === null || !("code" in error)) return "";
+  return typeof error.code === "string" ? error.code : "";
+}

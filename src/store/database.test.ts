@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Database, openDatabase } from "./database.ts";
+import { isUniqueViolation } from "./database-error.ts";
+import { StoreError } from "./store-error.ts";
+import { createTestDatabase, type TestDatabase } from "./testing/test-database.ts";
+
+let on: TestDatabase;
+
+beforeAll(async () => {
+  on = await createTestDatabase();
+  await on.database.query("CREATE TABLE things (id bigint PRIMARY KEY, n integer NOT NULL)");
+});
+afterAll(() => on.close());
+
+test("bigints are numbers, and one that would lose digits is refused", async () => {
+  const { rows } = await on.database.query<{ n: number }>("SELECT 9007199254740991::bigint AS n");
+  expect(rows[0]?.n).toBe(Number.MAX_SAFE_INTEGER);
+  await expect(on.database.query("SELECT 9007199254740993::bigint AS n")).rejects.toThrow("2^53");
+});
+
+test("a transaction that throws leaves nothing behind", async () => {
+  const work = on.database.transaction(async (tx) => {
+    await tx.query("INSERT INTO things VALUES (1, 1)");
+    throw new Error("no");
+  });
+  await expect(work).rejects.toThrow("no");
+  const { rowCount } = await on.database.query("SELECT 1 FROM things WHERE id = 1");
+  expect(rowCount).toBe(0);
+});
+
+test("a transaction whose failed statement was swallowed does not pass for committed", async () => {
+  const work = on.database.transaction(async (tx) => {
+    await tx.query("INSERT INTO things VALUES (2, 1)");
+    await tx.query("SELECT 1 / 0").catch(() => undefined);
+  });
+  await expect(work).rejects.toThrow("nothing was committed");
+});
+
+test("a deadlock's victim runs again, and both come through", async () => {
+  await on.database.query("INSERT INTO things VALUES (10, 0), (11, 0)");
+  let runs = 0;
+  const touch = (first: number, second: number) =>
+    on.database.transaction(async (tx) => {
+      runs += 1;
+      await tx.query("SET LOCAL deadlock_timeout = '20ms'");
+      await tx.query("UPDATE things SET n = n + 1 WHERE id = $1", [first]);
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      await tx.query("UPDATE things SET n = n + 1 WHERE id = $1", [second]);
+    });
+  await Promise.all([touch(10, 11), touch(11, 10)]);
+  const { rows } = await on.database.query("SELECT n FROM things WHERE id IN (10, 11)");
+  expect(rows).toEqual([{ n: 2 }, { n: 2 }]);
+  expect(runs).toBeGreaterThan(2);
+});
+
+test("a unique violation is recognised by its constraint", async () => {
+  await on.database.query("INSERT INTO things VALUES (20, 0)");
+  const error = await on.database.query("INSERT INTO things VALUES (20, 0)").catch((caught: unknown) => caught);
+  expect(isUniqueViolation(error, "things_pkey")).toBe(true);
+  expect(isUniqueViolation(error, "other")).toBe(false);
+});
+
+test("a database that is not there is a retryable failure, and waiting for it ends", async () => {
+  const nowhere = "postgres://nobody:none@127.0.0.1:1/none";
+  const error = await openDatabase(nowhere, { patienceMs: 200 }).catch((caught: unknown) => caught);
+  expect(error).toBeInstanceOf(StoreError);
+  expect(error).toMatchObject({ code: "database-unavailable", retryable: true });
+  const database = new Database(nowhere);
+  await expect(database.transaction(async () => 1)).rejects.toMatchObject({ code: "database-unavailable" });
+  await database.close();
+});
+
+test("a connection that is killed in a transaction fails it, and the next query works", async () => {
+  const work = on.database.transaction(async (tx) => {
+    const { rows } = await tx.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+    await on.database.query("SELECT pg_terminate_backend($1)", [rows[0]?.pid]);
+    await tx.query("SELECT pg_sleep(1)");
+  });
+  await expect(work).rejects.toMatchObject({ code: "database-unavailable" });
+  expect((await on.database.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+});
+
+test("notifications arrive, and a listener whose connection is killed comes back and says so", async () => {
+  const heard: string[] = [];
+  const stop = await on.database.listen("things", (payload) => heard.push(payload));
+  await on.database.query("SELECT pg_notify('things', 'first')");
+  await expect.poll(() => heard).toEqual(["first"]);
+  await on.database.query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ILIKE 'LISTEN things' AND pid <> pg_backend_pid()",
+  );
+  await expect.poll(() => heard, { timeout: 5000 }).toEqual(["first", ""]);
+  await on.database.query("SELECT pg_notify('things', 'second')");
+  await expect.poll(() => heard).toEqual(["first", "", "second"]);
+  await stop();
+});
+
+test("a session tells when it is lost, once, and not when it is closed", async () => {
+  const lost: string[] = [];
+  const session = await on.database.session();
+  session.onLost((error) => lost.push(error.message));
+  const { rows } = await session.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+  await on.database.query("SELECT pg_terminate_backend($1)", [rows[0]?.pid]);
+  await expect.poll(() => lost.length).toBe(1);
+  await session.close();
+
+  const other = await on.database.session();
+  other.onLost(() => lost.push("closed"));
+  await other.close();
+  expect(lost).toHaveLength(1);
+});

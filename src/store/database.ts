@@ -1,0 +1,211 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { isConnectionFailure, isRepeatable, toStoreError } from "./database-error.ts";
+import { Listener } from "./listener.ts";
+import { StoreError, type StoreLog } from "./store-error.ts";
+
+export interface Result<Row> {
+  rows: Row[];
+  rowCount: number;
+}
+
+/**
+ * Runs SQL. Values are `$1`, `$2`, ...; a value for a json column is passed as `JSON.stringify(value)`, because the
+ * driver would turn a JavaScript array into a PostgreSQL array. `bigint` columns come back as numbers, `timestamptz` as
+ * `Date`, `bytea` as `Buffer`. Errors: `database-unavailable` (retryable); PostgreSQL's own otherwise, with its `code`.
+ */
+export interface Queryable {
+  query<Row extends object = Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<Result<Row>>;
+}
+
+/** What `transaction` hands out: everything on it happens, or nothing does. */
+export interface Transaction extends Queryable {
+  readonly isTransaction: true;
+}
+
+/** A connection that stays with its holder: a session advisory lock lives as long as it does. */
+export interface Session extends Queryable {
+  /** Called once when the connection is lost; not when it is closed. */
+  onLost(handle: (error: Error) => void): void;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** Connections at most, without those of `listen` and `session`. Default 4. */
+  max?: number;
+  applicationName?: string;
+  log?: StoreLog;
+}
+
+/** How often a transaction that lost to another (serialization failure, deadlock) is run again. */
+const REPEATS_MAX = 8;
+
+export class Database implements Queryable {
+  readonly #pool: pg.Pool;
+  readonly #config: pg.ClientConfig;
+  readonly #listener: Listener;
+  readonly #log: StoreLog | undefined;
+
+  constructor(url: string, options: DatabaseOptions = {}) {
+    this.#log = options.log;
+    this.#config = {
+      connectionString: url,
+      application_name: options.applicationName ?? "continuum",
+      connectionTimeoutMillis: 10_000,
+      keepAlive: true,
+      types: { getTypeParser },
+    };
+    this.#pool = new pg.Pool({ ...this.#config, max: options.max ?? 4, idleTimeoutMillis: 30_000 });
+    // A connection that breaks while idle is replaced at the next query; without a listener it would end the process.
+    this.#pool.on("error", (error) => this.#log?.warn("database-connection-lost", { reason: error.message }));
+    this.#pool.on("connect", (client) => client.on("error", () => undefined));
+    this.#listener = new Listener(() => new pg.Client({ ...this.#config }), options.log);
+  }
+
+  async query<Row extends object = Record<string, unknown>>(
+    sql: string,
+    values: readonly unknown[] = [],
+  ): Promise<Result<Row>> {
+    try {
+      return resultOf<Row>(await this.#pool.query(sql, [...values]));
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  }
+
+  /**
+   * Runs `work` in one transaction. A serialization failure or a deadlock runs it again from the start, so `work`
+   * must have no effects but those on the transaction. When the connection breaks at the commit, whether it happened
+   * is unknown: the caller sees `database-unavailable` and must be able to ask again (a unique cause, an idempotency key).
+   */
+  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#transactionOnce(work);
+      } catch (error) {
+        if (!isRepeatable(error) || attempt >= REPEATS_MAX) throw toStoreError(error);
+        // Losers that start again at the same moment would meet again.
+        await sleep(Math.random() * 5 * attempt);
+      }
+    }
+  }
+
+  async #transactionOnce<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    let broken: Error | undefined;
+    const tx: Transaction = {
+      isTransaction: true,
+      query: async <Row extends object>(sql: string, values: readonly unknown[] = []) =>
+        resultOf<Row>(await client.query(sql, [...values])),
+    };
+    try {
+      await client.query("BEGIN");
+      const value = await work(tx);
+      const end = await client.query("COMMIT");
+      // A statement that failed and whose error `work` swallowed turns COMMIT into a rollback without an error.
+      if (end.command !== "COMMIT") throw new Error("a statement of the transaction failed, so nothing was committed");
+      return value;
+    } catch (error) {
+      if (isConnectionFailure(error)) broken = error instanceof Error ? error : new Error(String(error));
+      else
+        broken = await client.query("ROLLBACK").then(
+          () => undefined,
+          (failure: Error) => failure,
+        );
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  /**
+   * Calls `handle` with the payload of every notification on `channel`, and with `""` once the connection was lost and
+   * is back: what was told in between is lost, so look for yourself. Answers how to stop.
+   */
+  listen(channel: string, handle: (payload: string) => void): Promise<() => Promise<void>> {
+    return this.#listener.listen(channel, handle);
+  }
+
+  /** A connection of one's own, outside the pool. */
+  async session(): Promise<Session> {
+    const client = new pg.Client({ ...this.#config });
+    let closing = false;
+    let lost: Error | undefined;
+    const handlers: ((error: Error) => void)[] = [];
+    const lose = (error: Error) => {
+      if (closing || lost !== undefined) return;
+      lost = error;
+      for (const handle of handlers) handle(error);
+    };
+    client.on("error", lose);
+    client.on("end", () => lose(new StoreError("database-unavailable", "the connection ended", { retryable: true })));
+    try {
+      await client.connect();
+    } catch (error) {
+      throw toStoreError(error);
+    }
+    return {
+      query: async <Row extends object>(sql: string, values: readonly unknown[] = []) => {
+        try {
+          return resultOf<Row>(await client.query(sql, [...values]));
+        } catch (error) {
+          throw toStoreError(error);
+        }
+      },
+      onLost: (handle) => (lost === undefined ? void handlers.push(handle) : handle(lost)),
+      close: async () => {
+        closing = true;
+        await client.end().catch(() => undefined);
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#listener.close();
+    await this.#pool.end();
+  }
+}
+
+/**
+ * A database that answered. While PostgreSQL is not there yet (it starts beside us, or fails over) it is tried again
+ * until `patienceMs` have passed. Errors: `database-unavailable`.
+ */
+export async function openDatabase(
+  url: string,
+  options: DatabaseOptions & { patienceMs?: number } = {},
+): Promise<Database> {
+  const database = new Database(url, options);
+  const endMs = Date.now() + (options.patienceMs ?? 30_000);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await database.query("SELECT 1");
+      return database;
+    } catch (error) {
+      const retryable = error instanceof StoreError && error.retryable;
+      if (!retryable || Date.now() >= endMs) {
+        await database.close();
+        throw error;
+      }
+      if (attempt === 1) options.log?.warn("database-not-there-yet", { reason: error.message });
+      await sleep(Math.min(1000, 50 * 2 ** attempt));
+    }
+  }
+}
+
+function resultOf<Row>(result: pg.QueryResult): Result<Row> {
+  return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
+}
+
+const INT8 = 20;
+
+/** Numbers for `bigint`: the driver's default is text, because a number above 2^53 would lose digits. Ours never are. */
+function getTypeParser(oid: number, format?: "text" | "binary"): (text: string) => unknown {
+  if (oid === INT8 && format !== "binary") return parseBigint;
+  return pg.types.getTypeParser(oid, format as "text");
+}
+
+function parseBigint(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new Error("broken invariant: a bigint column holds more than 2^53");
+  return value;
+}

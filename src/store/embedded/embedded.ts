@@ -1,0 +1,182 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openDatabase } from "../database.ts";
+import { StoreError, type StoreLog } from "../store-error.ts";
+import { findBinaries } from "./binaries.ts";
+import { type Cluster, dataVersion, initialise, launch, runningServer, shutDown } from "./cluster.ts";
+import { addUser, countUsers, removeUser, withFolderLock } from "./folder-lock.ts";
+import { openToUser, serverUser } from "./server-user.ts";
+
+export interface EmbeddedOptions {
+  /** Continuum's data directory; the server lives in `postgres` under it, unless its user cannot get there. */
+  dataDir: string;
+  log?: StoreLog;
+  /** Settings of PostgreSQL on top of ours; only read when this call starts the server. */
+  settings?: Record<string, string>;
+  /** False gives up crash safety for speed, for throwaway data. Default true. */
+  durable?: boolean;
+}
+
+export interface EmbeddedServer {
+  /** `postgres://...` with the password in it: never log it. */
+  url: string;
+  /** True when this call started it; false when it was running. */
+  ownedHere: boolean;
+  /** Where everything of the server lies; remove it together with the data directory. */
+  clusterDir: string;
+  /** This process is done with the server. The last process to say so takes it down. */
+  stop(): Promise<void>;
+}
+
+/** Where clusters go whose data directory the server's user cannot reach, such as one under /root. */
+const ELSEWHERE = "/var/lib/continuum";
+
+/**
+ * A PostgreSQL of our own on 127.0.0.1. Any number of processes may call this for one data directory: the first starts
+ * it, the others attach, and the last that stops takes it down. A process that was killed no longer counts, and a
+ * server that lost its parent is found and used by the next start. Processes in different containers must not share
+ * a data directory. Errors: `embedded-unsupported`, `embedded-version`, `embedded-failed`.
+ */
+export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
+  const root = await clusterRoot(options.dataDir);
+  return withFolderLock(root, async () => {
+    const cluster: Cluster = {
+      root,
+      user: serverUser(),
+      binaries: await findBinaries({ user: serverUser(), stagingRoot: root }),
+    };
+    const password = await prepare(cluster, options);
+    const running = await settled(cluster);
+    const port = running?.port ?? (await launchOnSomePort(cluster, options));
+    await addUser(root);
+    const url = (database: string) => `postgres://continuum:${password}@127.0.0.1:${port}/${database}`;
+    await ensureDatabase(url("postgres"));
+    options.log?.info(running === undefined ? "database-started" : "database-attached", { port });
+    return {
+      url: url("continuum"),
+      ownedHere: running === undefined,
+      clusterDir: root,
+      stop: () => release(cluster, options.log),
+    };
+  });
+}
+
+/** Marks this process as a user of the server without starting it, so that nobody takes it down in between. */
+export async function holdEmbedded(dataDir: string): Promise<{ release(): Promise<void> }> {
+  const root = await clusterRoot(dataDir);
+  await addUser(root);
+  return {
+    release: async () => {
+      const user = serverUser();
+      await release({ root, user, binaries: await findBinaries({ user, stagingRoot: root }) }, undefined);
+    },
+  };
+}
+
+async function release(cluster: Cluster, log: StoreLog | undefined): Promise<void> {
+  await withFolderLock(cluster.root, async () => {
+    await removeUser(cluster.root);
+    if ((await countUsers(cluster.root)) > 0) return;
+    await shutDown(cluster);
+    log?.info("database-stopped");
+  });
+}
+
+async function clusterRoot(dataDir: string): Promise<string> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const home = await realpath(dataDir);
+  const user = serverUser();
+  const reachable = await openToUser(home, user);
+  const mark = createHash("sha256").update(home).digest("hex").slice(0, 12);
+  const root = reachable ? join(home, "postgres") : join(ELSEWHERE, `postgres-${mark}`);
+  // Walking through is enough for the server's user; only its own data directory belongs to it.
+  await mkdir(root, { recursive: true, mode: 0o711 });
+  return root;
+}
+
+/** Makes what is not there yet; answers the password. */
+async function prepare(cluster: Cluster, options: EmbeddedOptions): Promise<string> {
+  const version = await dataVersion(cluster);
+  if (version !== undefined && version !== cluster.binaries.major) {
+    throw new StoreError(
+      "embedded-version",
+      `The data in ${cluster.root} was made by PostgreSQL ${version} and this program brings ${cluster.binaries.major}: export it with the program that made it and import it into a fresh data directory.`,
+      { details: { data: version, program: cluster.binaries.major } },
+    );
+  }
+  const path = join(cluster.root, "password");
+  if (version !== undefined) return (await readFile(path, "utf8")).trim();
+
+  const password = randomBytes(24).toString("base64url");
+  // The password comes first: data whose password is lost could never be opened again.
+  await writeFile(path, password, { mode: 0o600 });
+  try {
+    await initialise(cluster, { password, durable: options.durable ?? true });
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  }
+  return password;
+}
+
+/** The server that runs here, once it has made up its mind: one that recovers is waited for. */
+async function settled(cluster: Cluster): Promise<{ pid: number; port: number } | undefined> {
+  for (;;) {
+    const server = await runningServer(cluster);
+    if (server === undefined || server.ready) return server;
+    await sleep(20);
+  }
+}
+
+/** The port stays with the data directory, because other processes were told it; only one that is taken is left. */
+async function launchOnSomePort(cluster: Cluster, options: EmbeddedOptions): Promise<number> {
+  const path = join(cluster.root, "port");
+  const before = Number(await readFile(path, "utf8").catch(() => ""));
+  const settings = {
+    ...(options.durable === false ? { fsync: "off", full_page_writes: "off" } : {}),
+    ...options.settings,
+  };
+  let port = before > 0 ? before : await freePort();
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const { pid } = await launch(cluster, { port, settings });
+      await writeFile(`${path}.new`, String(port));
+      await rename(`${path}.new`, path);
+      options.log?.info("database-process", { pid, port });
+      return port;
+    } catch (error) {
+      const details = error instanceof StoreError ? error.details : {};
+      if (attempt >= 20 || !(details["portTaken"] || details["memoryInUse"])) throw error;
+      options.log?.warn("database-start-again", { port, attempts: attempt });
+      // Children of a server that was killed need a moment to notice and let go of its memory.
+      if (details["memoryInUse"]) await sleep(250);
+      else port = await freePort();
+    }
+  }
+}
+
+async function ensureDatabase(adminUrl: string): Promise<void> {
+  const admin = await openDatabase(adminUrl, { max: 1, applicationName: "continuum-setup" });
+  try {
+    const { rowCount } = await admin.query("SELECT 1 FROM pg_database WHERE datname = 'continuum'");
+    if (rowCount === 0) await admin.query("CREATE DATABASE continuum");
+  } finally {
+    await admin.close();
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port")),
+      );
+    });
+  });
+}

@@ -1,0 +1,4 @@
+import { sql as start } from "./0001-start.ts";
+
+/** In order; the place in the list is the version, counted from 1. One that was released is never edited. */
+export const migrations: readonly { name: string; sql: string }[] = [{ name: "0001-start", sql: start }];

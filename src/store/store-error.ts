@@ -1,0 +1,33 @@
+import { ContinuumError } from "../core/error.ts";
+
+/**
+ * `database-unavailable`: PostgreSQL is not there or went away; trying again makes sense.
+ * `database-newer`: a newer program has migrated this database.
+ * `migration-changed`: a migration that was applied differs from the one this program carries.
+ * `migration-failed`: a migration did not run; nothing of it stayed.
+ * `embedded-unsupported`: no PostgreSQL binaries for this machine came with the program.
+ * `embedded-version`: the data directory belongs to another major version of PostgreSQL.
+ * `embedded-failed`: the embedded server could not be set up or did not start.
+ */
+export type StoreErrorCode =
+  | "database-unavailable"
+  | "database-newer"
+  | "migration-changed"
+  | "migration-failed"
+  | "embedded-unsupported"
+  | "embedded-version"
+  | "embedded-failed";
+
+export class StoreError extends ContinuumError<StoreErrorCode> {}
+
+/** What the store tells of itself; the engine's logger fits. */
+export interface StoreLog {
+  info(
+    event: string,
+    facts?: { port?: number; pid?: number; attempts?: number; version?: string; reason?: string },
+  ): void;
+  warn(
+    event: string,
+    facts?: { port?: number; pid?: number; attempts?: number; version?: string; reason?: string },
+  ): void;
+}

@@ -1,0 +1,89 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Database, openDatabase } from "../database.ts";
+import { holdEmbedded, startEmbedded } from "../embedded/embedded.ts";
+import { migrate, schemaChecksum } from "../migrate.ts";
+
+/**
+ * One embedded server serves all test files of all runs of this user; each file gets a database of its own, copied
+ * from a migrated template. `CONTINUUM_TEST_DATABASE_URL` names an ordinary server to use instead (a user that may
+ * create databases).
+ */
+export interface TestDatabase {
+  url: string;
+  database: Database;
+  /** Closes the connections and drops the database. */
+  close(): Promise<void>;
+}
+
+const TEMPLATE_LOCK = 7_266_816_002;
+
+const serverDir = () => join(tmpdir(), `continuum-test-${process.getuid?.() ?? "user"}`);
+
+export async function createTestDatabase(options: { max?: number } = {}): Promise<TestDatabase> {
+  const serverUrl = await testServerUrl();
+  const admin = await openDatabase(serverUrl, { max: 1, applicationName: "continuum-test-admin" });
+  const name = `test_${process.pid}_${Math.random().toString(36).slice(2, 10)}`;
+  try {
+    const template = await ensureTemplate(admin, serverUrl);
+    await admin.query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
+  } catch (error) {
+    await admin.close();
+    throw error;
+  }
+  const url = withDatabase(serverUrl, name);
+  const database = await openDatabase(url, { max: options.max ?? 6, applicationName: "continuum-test" });
+  return {
+    url,
+    database,
+    close: async () => {
+      await database.close();
+      await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      await admin.close();
+    },
+  };
+}
+
+/** Around a whole run: keeps the shared server up between files, and takes it down when no other run needs it. */
+export async function holdTestServer(): Promise<{ release(): Promise<void> }> {
+  if (ordinaryServer() !== undefined) return { release: async () => undefined };
+  return holdEmbedded(serverDir());
+}
+
+function ordinaryServer(): string | undefined {
+  const url = process.env["CONTINUUM_TEST_DATABASE_URL"];
+  return url === undefined || url === "" ? undefined : url;
+}
+
+async function testServerUrl(): Promise<string> {
+  const ordinary = ordinaryServer();
+  if (ordinary !== undefined) return ordinary;
+  const server = await startEmbedded({ dataDir: serverDir(), durable: false, settings: { max_connections: "200" } });
+  return server.url;
+}
+
+/** Files that start together make it once: the lock is held by the session until it is there. */
+async function ensureTemplate(admin: Database, serverUrl: string): Promise<string> {
+  const name = `template_${schemaChecksum().slice(0, 16)}`;
+  await admin.query("SELECT pg_advisory_lock($1)", [TEMPLATE_LOCK]);
+  try {
+    const { rowCount } = await admin.query("SELECT 1 FROM pg_database WHERE datname = $1", [name]);
+    if (rowCount > 0) return name;
+    const fresh = `${name}_${process.pid}`;
+    await admin.query(`DROP DATABASE IF EXISTS ${fresh} WITH (FORCE)`);
+    await admin.query(`CREATE DATABASE ${fresh}`);
+    const database = await openDatabase(withDatabase(serverUrl, fresh), { max: 1 });
+    await migrate(database).finally(() => database.close());
+    // It gets the name that others look for only when it is whole.
+    await admin.query(`ALTER DATABASE ${fresh} RENAME TO ${name}`);
+    return name;
+  } finally {
+    await admin.query("SELECT pg_advisory_unlock($1)", [TEMPLATE_LOCK]);
+  }
+}
+
+function withDatabase(url: string, name: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${name}`;
+  return changed.href;
+}
