@@ -1,0 +1,60 @@
+import type { Random } from "./random.ts";
+import type { SimulatedClock } from "./simulated-clock.ts";
+
+/** What may happen to one call, each with the probability `rate / 5`. */
+type Fate = "delivered" | "refused" | "lied about" | "answer lost" | "late" | "slow";
+
+const TIMEOUT_MS = 3_000;
+
+/**
+ * What stands between a worker and a target. A call may never arrive, be carried out and reported as failed, be carried
+ * out without an answer, or arrive long after the caller gave up: after newer calls, too.
+ */
+export class UnreliableNetwork {
+  /** Share of calls that go wrong, 0 to 1. */
+  rate: number;
+  /** While true nothing arrives at all. */
+  down = false;
+  readonly fates = new Map<Fate, number>();
+  private readonly clock: SimulatedClock;
+  private readonly random: Random;
+
+  constructor(parts: { clock: SimulatedClock; random: Random; rate: number }) {
+    this.clock = parts.clock;
+    this.random = parts.random;
+    this.rate = parts.rate;
+  }
+
+  async call<T>(arrive: () => Promise<T>): Promise<T> {
+    const fate = this.fate();
+    this.fates.set(fate, (this.fates.get(fate) ?? 0) + 1);
+    await this.clock.sleep(this.random.integer(1, fate === "slow" ? TIMEOUT_MS - 1 : 20));
+    if (fate === "refused") throw new Error("connection refused");
+    if (fate === "late") {
+      void this.arriveLate(arrive);
+      throw await this.timeout();
+    }
+    const answer = await arrive();
+    if (fate === "lied about") throw new Error("internal error");
+    if (fate === "answer lost") throw await this.timeout();
+    await this.clock.sleep(this.random.integer(1, 20));
+    return answer;
+  }
+
+  private fate(): Fate {
+    if (this.down) return "refused";
+    if (!this.random.chance(this.rate)) return "delivered";
+    return this.random.pick(["refused", "lied about", "answer lost", "late", "slow"]);
+  }
+
+  private async arriveLate(arrive: () => Promise<unknown>): Promise<void> {
+    await this.clock.sleep(TIMEOUT_MS + this.random.integer(0, 60_000));
+    // Nobody waits for this answer any more, be it an error.
+    await arrive().catch(() => undefined);
+  }
+
+  private async timeout(): Promise<Error> {
+    await this.clock.sleep(TIMEOUT_MS);
+    return new Error("timed out");
+  }
+}

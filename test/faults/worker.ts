@@ -1,0 +1,185 @@
+import { createHash } from "node:crypto";
+import { ContinuumError } from "../../src/core/error.ts";
+import type { Verdict } from "../../src/core/monitor/verdict.ts";
+import type { Command, RolloutEvent } from "../../src/core/rollout/rollout.ts";
+import type { Happening } from "../../src/core/rollout/testing/rollouts.ts";
+import type { Effect } from "../../src/drivers/target/target.ts";
+import type { Random } from "./random.ts";
+import type { SimulatedClock } from "./simulated-clock.ts";
+import type { SimulatedHost } from "./simulated-host.ts";
+import type { Committed, Job, TinyEngine } from "./tiny-engine.ts";
+import type { UnreliableNetwork } from "./unreliable-network.ts";
+
+const TRIES_MAX: Partial<Record<Command["type"], number>> = { rollback: 8, watch: 1 };
+const STALE_AFTER_MS = 4_000;
+
+/** Where a worker may die or freeze: between any two things it does. */
+export type CrashPoint = "claimed" | "performed" | "committed" | "watching" | "retrying";
+
+export interface WorkerParts {
+  name: string;
+  engine: TinyEngine;
+  host: SimulatedHost;
+  network: UnreliableNetwork;
+  clock: SimulatedClock;
+  random: Random;
+  /** Chance to die at each point, and the same to freeze. */
+  crashRate: number;
+  /** Nobody needs the worker any more. */
+  stopped: () => boolean;
+  crashes: Map<CrashPoint, number>;
+}
+
+class Crashed extends Error {}
+
+/** Claims jobs, performs their commands on the target and commits what it observed; dies and freezes on the way. */
+export class Worker {
+  private readonly parts: WorkerParts;
+  private incarnation = 0;
+
+  constructor(parts: WorkerParts) {
+    this.parts = parts;
+  }
+
+  async run(): Promise<void> {
+    const { clock, engine, random, stopped, name } = this.parts;
+    while (!stopped()) {
+      const self = `${name}.${this.incarnation}`;
+      // Jobs come in any order, and not at once: a notification may be lost, and then only the poll finds them.
+      await clock.sleep(random.integer(1, random.chance(0.1) ? 2_000 : 200));
+      const job = engine.claim(self, (free) => random.pick(free));
+      if (job === undefined) continue;
+      try {
+        await this.handle(job);
+      } catch (error) {
+        if (!(error instanceof Crashed)) throw error;
+        this.incarnation += 1;
+        void this.reap(self, random.integer(100, STALE_AFTER_MS));
+        await clock.sleep(random.integer(100, 3_000));
+      }
+    }
+  }
+
+  /** A dead worker's jobs are found after a while; a frozen one's too, although it will wake and go on. */
+  private async reap(self: string, afterMs: number): Promise<void> {
+    await this.parts.clock.sleep(afterMs);
+    this.parts.engine.release(self);
+  }
+
+  private async mayCrash(at: CrashPoint): Promise<void> {
+    const { random, crashRate, crashes, clock, name } = this.parts;
+    if (!random.chance(crashRate)) return;
+    crashes.set(at, (crashes.get(at) ?? 0) + 1);
+    if (random.chance(0.5)) throw new Crashed(at);
+    void this.reap(`${name}.${this.incarnation}`, STALE_AFTER_MS);
+    await clock.sleep(STALE_AFTER_MS + random.integer(0, 30_000));
+  }
+
+  private async handle(job: Job): Promise<void> {
+    await this.mayCrash("claimed");
+    const observed = await this.perform(job);
+    if (observed === null) return;
+    await this.mayCrash("performed");
+    await this.commit(job, observed);
+    await this.mayCrash("committed");
+  }
+
+  /** The connection may break before the commit or after it; the cause makes the second try harmless. */
+  private async commit(job: Job, observed: Happening): Promise<Committed> {
+    const { engine, clock, random, network } = this.parts;
+    const atMs = clock.nowMs + random.integer(-500, 500);
+    const claim = { key: job.key, claims: job.claims };
+    for (;;) {
+      await clock.sleep(random.integer(0, 10));
+      if (random.chance(network.rate / 4)) continue;
+      const committed = engine.commit(job.rollout, {
+        event: { ...observed, atMs } as RolloutEvent,
+        cause: job.key,
+        claim,
+      });
+      if (committed === "refused") throw new Error(`the reducer refused the answer ${observed.type} to ${job.key}`);
+      if (!random.chance(network.rate / 4)) return committed;
+    }
+  }
+
+  /** What was observed; null when the job was taken away meanwhile and the answer matters to nobody. */
+  private async perform(job: Job): Promise<Happening | null> {
+    if (job.command.type === "watch") return this.watch(job, job.command);
+    const { clock, engine } = this.parts;
+    const triesMax = TRIES_MAX[job.command.type] ?? 4;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.attempt(job, job.command);
+      } catch (error) {
+        if (!(error instanceof Error) || error instanceof Crashed) throw error;
+        if (!engine.owns(job)) return null;
+        if (error instanceof ContinuumError)
+          throw new Error(`${job.key} is outstanding and was refused: ${error.code}`);
+        if (tries >= triesMax) return { type: "command-failed", command: job.command.type, message: error.message };
+        await clock.sleep(250 * 2 ** Math.min(tries, 4));
+        await this.mayCrash("retrying");
+      }
+    }
+  }
+
+  private async attempt(job: Job, command: Exclude<Command, { type: "watch" }>): Promise<Happening> {
+    const { engine, host, network, random } = this.parts;
+    const { tenant, endpoint, id, snapshot, plan, planDigest } = engine.rollout(job.rollout);
+    const effect: Effect = { tenant, endpoint, generation: job.generation, idempotencyKey: job.key };
+    const refusals = random.chance(0.03) ? [{ clause: "CP-5", message: "No test evidence." }] : [];
+    switch (command.type) {
+      case "verify":
+        return network.call(async () => ({ type: "verified", refusals }));
+      case "gate":
+        return network.call(async () =>
+          refusals.length > 0 ? { type: "gate-refused", refusals } : { type: "gate-passed" },
+        );
+      case "snapshot": {
+        const { bytes, empty } = await network.call(() => host.snapshot({ tenant, endpoint }));
+        const sha256 = createHash("sha256").update(bytes).digest("hex");
+        engine.snapshots.set(sha256, bytes);
+        return { type: "snapshot-taken", sha256, empty };
+      }
+      case "provision": {
+        const { name: modelName, version: modelVersion, artifact: artifactDigest } = plan.spec.model;
+        const version = { variant: id, modelName, modelVersion, artifactDigest, ...plan.spec.compute, planDigest };
+        await network.call(() => host.provision(effect, version));
+        return { type: "provisioned" };
+      }
+      case "shift":
+        await network.call(() => host.shift(effect, { percent: command.percent }));
+        return { type: "shifted", percent: command.percent };
+      case "promote":
+        await network.call(() => host.promote(effect));
+        return { type: "promoted" };
+      case "rollback": {
+        const bytes = engine.snapshots.get(snapshot?.sha256 ?? "");
+        if (bytes === undefined) throw new Error("the snapshot is not there");
+        await network.call(() => host.rollback(effect, bytes));
+        return { type: "rolled-back" };
+      }
+    }
+  }
+
+  private async watch(job: Job, { untilMs, mode }: Extract<Command, { type: "watch" }>): Promise<Happening | null> {
+    const { clock, engine, host, network } = this.parts;
+    const { tenant, endpoint } = engine.rollout(job.rollout);
+    for (;;) {
+      const verdict = await network
+        .call(() => host.observe({ tenant, endpoint }))
+        .then((seen) => seen.verdict)
+        .catch((error: Error) => unmeasured(error));
+      if (!engine.owns(job)) return null;
+      if (verdict.outcome === "fail" || clock.nowMs >= untilMs) return { type: "watched", verdict };
+      await this.mayCrash("watching");
+      await clock.sleep(Math.min(mode === "guard" ? 5_000 : 1_000, Math.max(1, untilMs - clock.nowMs)));
+    }
+  }
+}
+
+function unmeasured({ message }: Error): Verdict {
+  return {
+    outcome: "error",
+    metrics: [{ metric: "measurement", outcome: "error", message, observed: null, limit: null }],
+  };
+}
