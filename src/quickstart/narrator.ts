@@ -6,9 +6,9 @@ export class Narrator {
   #chapter = 0;
   #liveShown = false;
 
-  constructor(out: NodeJS.WriteStream = process.stdout) {
+  constructor({ color, out = process.stdout }: { color: boolean; out?: NodeJS.WriteStream }) {
     this.#out = out;
-    this.#color = out.isTTY === true && process.env.NO_COLOR === undefined;
+    this.#color = color;
   }
 
   chapter(title: string): void {

@@ -85,18 +85,22 @@ export function ask(options: { url: string; token: string; body: string; agent?:
       accept: "application/json",
       "content-length": Buffer.byteLength(options.body),
     };
-    const sent = request(options.url, { method: "POST", headers, agent: options.agent, timeout: 10_000 }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("error", reject);
-      response.on("end", () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          version: String(response.headers["x-continuum-model-version"] ?? ""),
-          body: Buffer.concat(chunks).toString("utf8"),
-        }),
-      );
-    });
+    const sent = request(
+      options.url,
+      { method: "POST", headers, agent: options.agent, timeout: 10_000 },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("error", reject);
+        response.on("end", () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            version: String(response.headers["x-continuum-model-version"] ?? ""),
+            body: Buffer.concat(chunks).toString("utf8"),
+          }),
+        );
+      },
+    );
     sent.on("timeout", () => sent.destroy(new Error("no answer within 10 s")));
     sent.on("error", reject);
     sent.end(options.body);

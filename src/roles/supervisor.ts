@@ -71,7 +71,10 @@ export async function supervise(entry: string, roles: SupervisedRole[], log: Log
     const count = settled ? 0 : falls;
     log.warn("role.fell", { role: role.name, reason, count });
     const pauseMs = BACK_OFF_MS[count];
-    if (pauseMs === undefined) return lost.resolve(role.name);
+    if (pauseMs === undefined) {
+      lost.resolve(role.name);
+      return;
+    }
     setTimeout(() => {
       if (stopping) return;
       start(role, count + 1).catch(() => {

@@ -1,0 +1,179 @@
+import type { PlanInput } from "../../core/plan/schema.ts";
+import type { RolloutEventView } from "../../surfaces/cli/client.ts";
+import { followRollout, type RolloutDetail as Rollout } from "../../surfaces/cli/follow-rollout.ts";
+import { modelPlan } from "../plans.ts";
+import { expectThat, type Models, type Stage } from "../stage.ts";
+import { ask, Traffic, type TrafficSummary } from "../traffic.ts";
+import type { Dataset } from "../training/dataset.ts";
+
+const CONNECTIONS = 4;
+const REQUESTS_PER_SECOND = 400;
+
+/** The first version: nothing serves yet, so it takes all traffic at once and is judged on health and warm-up. */
+export async function deployFirst(stage: Stage, plan: PlanInput, models: Models): Promise<string> {
+  const { narrator } = stage;
+  narrator.chapter("Version 1.0.0 goes to development");
+  const startedAtMs = Date.now();
+  const rollout = await follow(stage, await submit(stage, plan));
+  expectThat(rollout.phase === "Succeeded", `expected Succeeded, got ${ended(rollout)}`);
+  const url = await invokeUrl(stage);
+  narrator.say(`serving after ${seconds(Date.now() - startedAtMs)} at ${url}`);
+  await showPredictions(stage, url, models.trained.split.holdout);
+  return url;
+}
+
+/** A canary under continuous traffic: the split is seen in the answers, it is promoted, and no request fails. */
+export async function promoteCanary(stage: Stage, url: string, models: Models): Promise<void> {
+  const { narrator } = stage;
+  narrator.chapter("Version 2.0.0 as a canary, under continuous traffic");
+  const traffic = startTraffic(stage, url, models);
+  try {
+    const rollout = await follow(
+      stage,
+      await submit(stage, modelPlan(models.v2.version, models.v2.artifactDigest, { bakeSeconds: 4 })),
+      {
+        live: () => splitLine(traffic.summary()),
+        onBakeEnd: (percent, sinceMs) =>
+          narrator.say(`  answers in the ${percent} % step: ${splitLine(traffic.summary(sinceMs))}`),
+      },
+    );
+    expectThat(rollout.phase === "Succeeded", `expected Succeeded, got ${ended(rollout)}`);
+  } finally {
+    await traffic.stop();
+  }
+  const summary = traffic.summary();
+  narrator.say(`${summary.requests} requests during the rollout, ${summary.failed} failed: ${splitLine(summary)}`);
+  expectThat(summary.failed === 0, `expected no request to fail, ${summary.failed} did`);
+  expectThat(
+    (summary.byVersion.get("2.0.0") ?? 0) > 0 && (summary.byVersion.get("1.0.0") ?? 0) > 0,
+    "expected both versions in the answers",
+  );
+}
+
+/** A broken version: it loads and passes its own tests, fails on part of the traffic, and is rolled back unasked. */
+export async function rollBackBroken(stage: Stage, url: string, models: Models): Promise<void> {
+  const { narrator } = stage;
+  narrator.chapter("Version 3.0.0 is broken, and nobody knows yet");
+  const traffic = startTraffic(stage, url, models);
+  let rollout: Rollout;
+  try {
+    rollout = await follow(
+      stage,
+      await submit(stage, modelPlan(models.v3.version, models.v3.artifactDigest, { bakeSeconds: 10 })),
+      {
+        live: () => splitLine(traffic.summary()),
+      },
+    );
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  } finally {
+    await traffic.stop();
+  }
+  expectThat(rollout.phase === "RolledBack", `expected RolledBack, got ${ended(rollout)}`);
+  const touched = traffic.answers.filter(({ status, version }) => status !== 200 || version === "3.0.0");
+  const bad = traffic.answers.filter(({ status }) => status !== 200);
+  const firstBad = bad[0];
+  const lastTouched = touched.at(-1);
+  expectThat(firstBad !== undefined && lastTouched !== undefined, "expected the broken version to fail some requests");
+  const summary = traffic.summary();
+  narrator.say(`why: ${rollout.reason?.message ?? "no reason was given"}`);
+  narrator.say(`${touched.length} of ${summary.requests} requests reached 3.0.0, ${bad.length} of them got an error`);
+  narrator.say(
+    `from the first bad answer to the last answer of 3.0.0: ${lastTouched.atMs - firstBad.atMs} ms; nobody was asked`,
+  );
+  const after = await ask({ url, token: stage.invokeToken, body: csvRows(models.trained.split.holdout)[0] ?? "" });
+  expectThat(
+    after.status === 200 && after.version === "2.0.0",
+    `expected 2.0.0 to serve, got ${after.version} (${after.status})`,
+  );
+  narrator.say(`now serving: ${after.version}`);
+}
+
+async function submit(stage: Stage, plan: PlanInput): Promise<Rollout> {
+  const rollout = await stage.agent.call("plans.submit", { body: { plan } });
+  expectThat(!rollout.terminal, `expected the rollout to begin, got ${ended(rollout)}`);
+  return rollout;
+}
+
+interface Following {
+  live?: () => string;
+  /** When a bake ends: its share of traffic and when it began. */
+  onBakeEnd?: (percent: number, sinceMs: number) => void;
+}
+
+/** Prints a rollout's phases as they happen, until it ends. */
+async function follow(stage: Stage, started: Rollout, following: Following = {}): Promise<Rollout> {
+  const { narrator, api } = stage;
+  const ticker = setInterval(() => following.live !== undefined && narrator.live(following.live()), 250);
+  const beganAtMs = Date.parse(started.createdAt);
+  let bake: { percent: number; sinceMs: number } | undefined;
+  let lastPhase = "";
+  const onEvent = (event: RolloutEventView) => {
+    if (bake !== undefined && (event.phase !== "Baking" || event.weightPercent !== bake.percent)) {
+      following.onBakeEnd?.(bake.percent, bake.sinceMs);
+      bake = undefined;
+    }
+    if (event.phase === "Baking") bake ??= { percent: event.weightPercent, sinceMs: Date.now() };
+    const phase = isMoving(event.phase) ? `${event.phase} ${event.weightPercent} %` : event.phase;
+    if (phase !== lastPhase) narrator.say(`+${seconds(Date.parse(event.at) - beganAtMs).padEnd(8)} ${phase}`);
+    lastPhase = phase;
+  };
+  try {
+    return await followRollout({ client: api, id: started.id, onEvent });
+  } finally {
+    clearInterval(ticker);
+  }
+}
+
+function isMoving(phase: string): boolean {
+  return phase === "Shifting" || phase === "Baking";
+}
+
+async function invokeUrl(stage: Stage): Promise<string> {
+  const endpoint = await stage.api.call("endpoints.get", {
+    params: { environment: "development", target: "local", name: "tumours" },
+  });
+  expectThat(endpoint.invokeUrl !== null, "expected the endpoint to say where it is invoked");
+  return endpoint.invokeUrl;
+}
+
+async function showPredictions(stage: Stage, url: string, sample: Dataset): Promise<void> {
+  const rows = csvRows(sample);
+  stage.narrator.say("five real patients from the rows that no model was trained on:");
+  for (let index = 0; index < 5; index++) {
+    const answer = await ask({ url, token: stage.invokeToken, body: rows[index] ?? "" });
+    expectThat(answer.status === 200, `expected a prediction, got ${answer.status}: ${answer.body}`);
+    const truth = sample.labels[index] === 1 ? "malignant" : "benign";
+    stage.narrator.say(`  ${answer.body.replace(/\s+/g, " ").slice(0, 100)}   truth: ${truth}`);
+  }
+}
+
+function startTraffic(stage: Stage, url: string, models: Models): Traffic {
+  const bodies = csvRows(models.trained.split.holdout);
+  return new Traffic({
+    url,
+    token: stage.invokeToken,
+    bodies,
+    connections: CONNECTIONS,
+    ratePerSecond: REQUESTS_PER_SECOND,
+  });
+}
+
+function csvRows(sample: Dataset): string[] {
+  return sample.rows.map((row) => Array.from(row).join(","));
+}
+
+function splitLine(summary: TrafficSummary): string {
+  const parts = [...summary.byVersion].filter(([version]) => version !== "").toSorted(([a], [b]) => a.localeCompare(b));
+  return parts
+    .map(([version, count]) => `${version}: ${count} (${((100 * count) / summary.requests).toFixed(1)} %)`)
+    .join(", ");
+}
+
+function ended(rollout: Pick<Rollout, "phase" | "reason" | "refusals">): string {
+  const refusals = rollout.refusals.map(({ clause, message }) => `${clause}: ${message}`).join("; ");
+  return [rollout.phase, rollout.reason?.message, refusals].filter(Boolean).join(": ");
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(2)} s`;
+}
