@@ -1,5 +1,5 @@
-import type { Plan, TargetName } from "../../core/plan/schema.ts";
 import type { Verdict } from "../../core/monitor/verdict.ts";
+import type { Plan, TargetName } from "../../core/plan/schema.ts";
 import type { EndpointRef } from "../../core/rollout/rollout.ts";
 
 /**
@@ -96,7 +96,13 @@ export interface Observation {
   candidatePercent: number;
   verdict: Verdict;
   /** Set when the data plane already sent all traffic back to stable, with the cause. */
-  tripped: { atMs: number; firstBadAtMs: number | null; candidateRequests: number; candidateErrors: number; cause: string } | null;
+  tripped: {
+    atMs: number;
+    firstBadAtMs: number | null;
+    candidateRequests: number;
+    candidateErrors: number;
+    cause: string;
+  } | null;
 }
 
 export interface EndpointStatus {
@@ -112,5 +118,9 @@ export type TargetErrorCode =
   | "no-such-endpoint"
   | "bad-model"
   | "host-memory"
+  /** The data plane already sent all traffic back to stable; `observe` says why. */
+  | "tripped"
+  /** A newer effect came while this one ran, and it was given up. */
+  | "superseded"
   | "unreachable"
   | "not-available";

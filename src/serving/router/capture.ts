@@ -1,0 +1,174 @@
+import { randomUUID } from "node:crypto";
+import { appendFile, mkdir, readdir, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { Log } from "../log.ts";
+
+/** One answered request for the monitor and the operators. */
+export interface Captured {
+  tenant: string;
+  endpoint: string;
+  variant: string;
+  role: "stable" | "candidate";
+  modelVersion: string;
+  /** With which the request went to the candidate. */
+  candidateProbability: number;
+  status: number;
+  latencyMs: number;
+  atMs: number;
+  requestId: string;
+  input: { contentType: string; body: Buffer };
+  output: { contentType: string; body: Buffer };
+}
+
+export interface CaptureOptions {
+  directory: string;
+  enabled: boolean;
+  log: Log;
+  /** A file is closed and the next begun at this size. */
+  fileBytesMax: number;
+  /** An endpoint keeps this much; the oldest files go first. */
+  keptBytesMax: number;
+  /** What may wait to be written; more is dropped and counted. */
+  queueBytesMax: number;
+  flushMs: number;
+}
+
+/** A body above this is left out of the record, so that one caller cannot fill the disk with a few requests. */
+const BODY_BYTES_MAX = 64 * 1024;
+
+interface Stream {
+  directory: string;
+  lines: string[];
+  bytes: number;
+  file: string | null;
+  fileBytes: number;
+}
+
+/**
+ * Writes requests and answers as JSON lines in the shape of SageMaker's data capture, with a `continuum` object beside
+ * it that holds what a verdict rests on: the variant, the probability of the draw, the status, the latency.
+ */
+export class Capture {
+  readonly #options: CaptureOptions;
+  readonly #streams = new Map<string, Stream>();
+  readonly #timer: NodeJS.Timeout | null;
+  #queuedBytes = 0;
+  #flushing: Promise<void> | null = null;
+  #sequence = 0;
+  dropped = 0;
+  written = 0;
+
+  constructor(options: CaptureOptions) {
+    this.#options = options;
+    this.#timer = options.enabled ? setInterval(() => void this.flush(), options.flushMs) : null;
+    this.#timer?.unref();
+  }
+
+  record(captured: Captured): void {
+    if (!this.#options.enabled) return;
+    if (this.#queuedBytes >= this.#options.queueBytesMax) {
+      this.dropped += 1;
+      return;
+    }
+    const line = captureLine(captured);
+    const key = `${captured.tenant}\n${captured.endpoint}`;
+    let stream = this.#streams.get(key);
+    if (stream === undefined) {
+      const directory = join(this.#options.directory, encodeURIComponent(captured.tenant), captured.endpoint);
+      stream = { directory, lines: [], bytes: 0, file: null, fileBytes: 0 };
+      this.#streams.set(key, stream);
+    }
+    stream.lines.push(line);
+    stream.bytes += line.length;
+    this.#queuedBytes += line.length;
+  }
+
+  /** Writes what waits; resolves when it is in the files. */
+  async flush(): Promise<void> {
+    while (this.#flushing !== null) await this.#flushing;
+    this.#flushing = this.#flushAll().finally(() => {
+      this.#flushing = null;
+    });
+    await this.#flushing;
+  }
+
+  async close(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.flush();
+  }
+
+  async #flushAll(): Promise<void> {
+    for (const stream of this.#streams.values()) {
+      const { lines, bytes } = stream;
+      if (lines.length === 0) continue;
+      stream.lines = [];
+      stream.bytes = 0;
+      try {
+        await this.#append(stream, lines);
+        this.written += lines.length;
+      } catch (error) {
+        // Serving goes on with a full disk; the loss is counted and said.
+        this.dropped += lines.length;
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#options.log.error({ lost: lines.length, reason }, "capture could not be written");
+      } finally {
+        this.#queuedBytes -= bytes;
+      }
+    }
+  }
+
+  async #append(stream: Stream, lines: readonly string[]): Promise<void> {
+    if (stream.file === null || stream.fileBytes >= this.#options.fileBytesMax) await this.#rotate(stream);
+    const text = lines.join("");
+    await appendFile(stream.file ?? "", text, { mode: 0o600 });
+    stream.fileBytes += Buffer.byteLength(text);
+  }
+
+  async #rotate(stream: Stream): Promise<void> {
+    await mkdir(stream.directory, { recursive: true, mode: 0o700 });
+    const names = (await readdir(stream.directory)).filter((name) => name.endsWith(".jsonl")).sort();
+    const sizes = await Promise.all(names.map(async (name) => (await stat(join(stream.directory, name))).size));
+    let kept = sizes.reduce((sum, size) => sum + size, 0);
+    for (const [at, name] of names.entries()) {
+      if (kept <= this.#options.keptBytesMax) break;
+      await unlink(join(stream.directory, name));
+      kept -= sizes[at] ?? 0;
+    }
+    this.#sequence += 1;
+    // Names sort by time, across restarts too.
+    const time = new Date().toISOString().replace(/[-:.]/g, "");
+    stream.file = join(stream.directory, `${time}-${String(this.#sequence).padStart(6, "0")}.jsonl`);
+    stream.fileBytes = 0;
+  }
+}
+
+function captureLine(captured: Captured): string {
+  const record = {
+    captureData: {
+      endpointInput: { ...captureBody(captured.input), mode: "INPUT" },
+      endpointOutput: { ...captureBody(captured.output), mode: "OUTPUT" },
+    },
+    eventMetadata: {
+      eventId: randomUUID({ disableEntropyCache: false }),
+      inferenceTime: new Date(captured.atMs).toISOString(),
+    },
+    eventVersion: "0",
+    continuum: {
+      requestId: captured.requestId,
+      variant: captured.variant,
+      role: captured.role,
+      modelVersion: captured.modelVersion,
+      candidateProbability: captured.candidateProbability,
+      status: captured.status,
+      latencyMs: Math.round(captured.latencyMs * 1000) / 1000,
+    },
+  };
+  return `${JSON.stringify(record)}\n`;
+}
+
+function captureBody({ contentType, body }: Captured["input"]): Record<string, unknown> {
+  const encoding = contentType.startsWith("text/csv") ? "CSV" : "JSON";
+  if (body.byteLength > BODY_BYTES_MAX)
+    return { observedContentType: contentType, encoding, data: null, omittedBytes: body.byteLength };
+  return { observedContentType: contentType, encoding, data: body.toString("utf8") };
+}

@@ -1,0 +1,65 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Endpoint, Variant } from "../endpoint.ts";
+import type { InputFormat, OutputFormat } from "../replica/frames.ts";
+import type { ReplicaLink, ReplyHandler } from "../supervisor/replica-link.ts";
+
+/** What an exchange needs of the router. */
+export interface ExchangeOwner {
+  replied(exchange: Exchange, status: number, output: number, body: Buffer): void;
+  lost(exchange: Exchange): void;
+}
+
+/** One invocation from its admission to its answer. A class with plain fields: thousands a second are made. */
+export class Exchange implements ReplyHandler {
+  readonly owner: ExchangeOwner;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly endpoint: Endpoint;
+  readonly requestId: string;
+  readonly input: InputFormat;
+  readonly output: OutputFormat;
+  body: Buffer = EMPTY;
+  bodyBytes = 0;
+  /** The version that was drawn: what happens counts for it, wherever the answer comes from in the end. */
+  assigned: Variant | null = null;
+  /** The version that is asked. */
+  asked: Variant | null = null;
+  candidate = false;
+  probability = 0;
+  latencySampled = false;
+  startedMs = 0;
+  attempts = 0;
+  /** An attempt on the assigned version failed by its replica's death, or it had no replica. */
+  failedOver = false;
+  link: ReplicaLink | null = null;
+  frameId = 0;
+  done = false;
+
+  constructor(options: {
+    owner: ExchangeOwner;
+    request: IncomingMessage;
+    response: ServerResponse;
+    endpoint: Endpoint;
+    requestId: string;
+    input: InputFormat;
+    output: OutputFormat;
+  }) {
+    this.owner = options.owner;
+    this.request = options.request;
+    this.response = options.response;
+    this.endpoint = options.endpoint;
+    this.requestId = options.requestId;
+    this.input = options.input;
+    this.output = options.output;
+  }
+
+  onReply(status: number, output: number, body: Buffer): void {
+    this.owner.replied(this, status, output, body);
+  }
+
+  onLost(): void {
+    this.owner.lost(this);
+  }
+}
+
+const EMPTY = Buffer.alloc(0);

@@ -1,0 +1,415 @@
+import { randomBytes } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { JudgeAlarm } from "../../core/monitor/canary-judge.ts";
+import type { Endpoint, EndpointTable, Variant } from "../endpoint.ts";
+import { OP, OUTPUT_FORMAT, requestMeta } from "../replica/frames.ts";
+import { OPEN_INFERENCE_TYPE, type TensorSpec } from "../replica/tensor-type.ts";
+import type { Capture } from "./capture.ts";
+import type { CredentialTable } from "./credential-table.ts";
+import { Exchange, type ExchangeOwner } from "./exchange.ts";
+import { INVOKE_PROBLEMS, type InvokeProblem, problemBody, sendProblem } from "./problem.ts";
+import { inputFormat, matchRoute, outputFormat, type Route } from "./routes.ts";
+
+export interface RouterOptions {
+  host: string;
+  port: number;
+  endpoints: EndpointTable;
+  credentials: CredentialTable;
+  capture: Capture;
+  limits: RouterLimits;
+  /** Uniform in [0, 1), independent from call to call. */
+  draw: () => number;
+  /** Called by the request that raised the judge's alarm. */
+  onAlarm: (endpoint: Endpoint, alarm: JudgeAlarm) => void;
+  metrics: () => Promise<{ contentType: string; text: string }>;
+  ready: () => { ready: boolean; detail: string };
+}
+
+export interface RouterLimits {
+  bodyBytesMax: number;
+  /** Bodies that are held at one time, in all. */
+  heldBytesMax: number;
+  /** Admitted and unanswered requests of the whole host, then 503, and of one endpoint, then 429. */
+  inFlightMax: number;
+  endpointInFlightMax: number;
+  deadlineMs: number;
+}
+
+const SWEEP_MS = 20;
+/** The first attempt and one more: a request that kills replicas must not go round and kill them all. */
+const ATTEMPTS_MAX = 2;
+const RETRY_AFTER = { "retry-after": "1" };
+
+/** Receives invocations, draws the version, hands them to a replica and judges what comes back. */
+export class Router implements ExchangeOwner {
+  readonly #options: RouterOptions;
+  readonly #server: Server;
+  readonly #bootPrefix = randomBytes(6).toString("hex");
+  /** In the order of their start, so that the oldest are looked at first. */
+  readonly #asked = new Set<Exchange>();
+  readonly #sweep: NodeJS.Timeout;
+  #requests = 0;
+  #heldBytes = 0;
+  inFlight = 0;
+  /** Answers that no version was asked for, by problem code. */
+  readonly refusals = new Map<InvokeProblem, number>();
+
+  constructor(options: RouterOptions) {
+    this.#options = options;
+    this.#server = createServer(
+      { keepAliveTimeout: 65_000, requestTimeout: 60_000, noDelay: true },
+      (request, response) => this.#handle(request, response),
+    );
+    this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
+    this.#sweep.unref();
+  }
+
+  async listen(): Promise<string> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(this.#options.port, this.#options.host, resolve);
+    });
+    const address: AddressInfo | string | null = this.#server.address();
+    const port = typeof address === "object" && address !== null ? address.port : this.#options.port;
+    const host = this.#options.host.includes(":") ? `[${this.#options.host}]` : this.#options.host;
+    return `http://${host}:${port}`;
+  }
+
+  /** Takes no new connection, lets what is in flight be answered, then closes. */
+  async close(drainMsMax: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
+    const until = Date.now() + drainMsMax;
+    while (this.inFlight > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 10));
+    clearInterval(this.#sweep);
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
+    this.#requests += 1;
+    const requestId = `${this.#bootPrefix}-${this.#requests.toString(36)}`;
+    const route = matchRoute(request.method ?? "", request.url ?? "");
+    if (route.kind === "invoke") this.#invoke(request, response, route, requestId);
+    else this.#answerOther(request, response, route, requestId);
+  }
+
+  #answerOther(request: IncomingMessage, response: ServerResponse, route: Route, requestId: string): void {
+    request.resume();
+    switch (route.kind) {
+      case "live":
+        return sendJson(response, 200, { live: true });
+      case "ready": {
+        const state = this.#options.ready();
+        return sendJson(response, state.ready ? 200 : 503, state);
+      }
+      case "metrics":
+        this.#options.metrics().then(
+          ({ contentType, text }) => response.writeHead(200, { "content-type": contentType }).end(text),
+          () => sendProblem(response, { code: "unavailable", detail: "metrics could not be collected", requestId }),
+        );
+        return;
+      case "model":
+      case "model-ready": {
+        const endpoint = this.#authorised(request, response, route.name, requestId);
+        return endpoint === null
+          ? undefined
+          : sendModel(response, { endpoint, readyOnly: route.kind === "model-ready", requestId });
+      }
+      case "wrong-method":
+        return this.#refuse(response, "method-not-allowed", `use ${route.allow}`, requestId, { allow: route.allow });
+      default:
+        return this.#refuse(response, "not-found", "there is nothing at this address", requestId);
+    }
+  }
+
+  /** The endpoint, when the token may invoke it. To anybody else it is as if it did not exist. */
+  #authorised(request: IncomingMessage, response: ServerResponse, name: string, requestId: string): Endpoint | null {
+    const credential = this.#options.credentials.find(request.headers.authorization, Date.now());
+    if (credential === undefined) {
+      this.#refuse(response, "unauthenticated", "send a valid token as Authorization: Bearer", requestId, {
+        "www-authenticate": 'Bearer realm="continuum"',
+      });
+      return null;
+    }
+    const endpoint = this.#options.endpoints.get(credential.tenant, name);
+    const allowed =
+      endpoint !== undefined &&
+      (endpoint.routes.stable !== null || endpoint.routes.candidate !== null) &&
+      (credential.environment === null || credential.environment === endpoint.at.environment) &&
+      (credential.endpoint === null || credential.endpoint === endpoint.at.name);
+    if (allowed) return endpoint;
+    this.#refuse(response, "not-found", "there is no such endpoint", requestId);
+    return null;
+  }
+
+  #invoke(
+    request: IncomingMessage,
+    response: ServerResponse,
+    route: Extract<Route, { kind: "invoke" }>,
+    requestId: string,
+  ): void {
+    const endpoint = this.#authorised(request, response, route.name, requestId);
+    if (endpoint === null) return;
+    const input = inputFormat(route.protocol, request.headers);
+    if (typeof input === "string") return this.#refuse(response, "unsupported-media-type", input, requestId);
+    const { limits } = this.#options;
+    if (Number(request.headers["content-length"] ?? 0) > limits.bodyBytesMax)
+      return this.#tooLarge(response, requestId);
+    if (this.inFlight >= limits.inFlightMax || this.#heldBytes >= limits.heldBytesMax)
+      return this.#refuse(
+        response,
+        "unavailable",
+        "this host answers as many requests as it can",
+        requestId,
+        RETRY_AFTER,
+      );
+    if (endpoint.inFlight >= limits.endpointInFlightMax)
+      return this.#refuse(
+        response,
+        "too-many-requests",
+        "the endpoint answers as many requests as it may",
+        requestId,
+        RETRY_AFTER,
+      );
+    const output = outputFormat(route.protocol, input, request.headers.accept);
+    this.inFlight += 1;
+    endpoint.inFlight += 1;
+    this.#receive(new Exchange({ owner: this, request, response, endpoint, requestId, input, output }));
+  }
+
+  #receive(exchange: Exchange): void {
+    const chunks: Buffer[] = [];
+    exchange.request.on("data", (chunk: Buffer) => {
+      if (exchange.done) return;
+      exchange.bodyBytes += chunk.byteLength;
+      this.#heldBytes += chunk.byteLength;
+      if (exchange.bodyBytes > this.#options.limits.bodyBytesMax) {
+        this.#finish(exchange);
+        return this.#tooLarge(exchange.response, exchange.requestId);
+      }
+      chunks.push(chunk);
+    });
+    exchange.request.on("end", () => {
+      if (exchange.done) return;
+      const only = chunks.length === 1 ? chunks[0] : undefined;
+      exchange.body = only ?? Buffer.concat(chunks, exchange.bodyBytes);
+      this.#dispatch(exchange);
+    });
+    // A caller that goes away before its body is complete was never asked for; afterwards the answer still counts.
+    exchange.response.on("close", () => {
+      if (exchange.assigned === null && !exchange.done) this.#finish(exchange);
+    });
+  }
+
+  #dispatch(exchange: Exchange): void {
+    const { routes } = exchange.endpoint;
+    const { stable, candidate, judge } = routes;
+    const waiting = stable !== null && candidate !== null && !candidate.pool.wasHealthy;
+    const probability = waiting ? 0 : routes.probability;
+    exchange.candidate = probability > 0 && (probability >= 1 || this.#options.draw() < probability);
+    exchange.probability = probability;
+    exchange.assigned = exchange.candidate ? candidate : stable;
+    exchange.startedMs = performance.now();
+    exchange.latencySampled = judge?.sampleLatency(exchange.startedMs) ?? false;
+    if (exchange.assigned === null) {
+      this.#finish(exchange);
+      return this.#refuse(
+        exchange.response,
+        "unavailable",
+        "the endpoint does not serve yet",
+        exchange.requestId,
+        RETRY_AFTER,
+      );
+    }
+    this.#asked.add(exchange);
+    this.#ask(exchange, exchange.assigned);
+  }
+
+  /** Sends to the version's least busy replica; to stable when the candidate has none. */
+  #ask(exchange: Exchange, variant: Variant): void {
+    const link = variant.pool.pick();
+    if (link !== null) {
+      exchange.asked = variant;
+      exchange.link = link;
+      exchange.attempts += 1;
+      exchange.frameId = link.send(requestMeta(OP.infer, exchange.input, exchange.output), exchange.body, exchange);
+      return;
+    }
+    const stable = exchange.endpoint.routes.stable;
+    if (exchange.candidate && stable !== null && variant !== stable) {
+      exchange.failedOver = true;
+      return this.#ask(exchange, stable);
+    }
+    const code = exchange.attempts === 0 ? "unavailable" : "replica-lost";
+    const detail = exchange.attempts === 0 ? "no replica is healthy" : "the replica died, and there is no other";
+    this.#fail(exchange, code, detail);
+  }
+
+  lost(exchange: Exchange): void {
+    if (exchange.done) return;
+    exchange.failedOver = exchange.failedOver || exchange.candidate;
+    if (exchange.attempts >= ATTEMPTS_MAX || exchange.asked === null)
+      return this.#fail(exchange, "replica-lost", "two replicas died with this request");
+    this.#ask(exchange, exchange.asked);
+  }
+
+  replied(exchange: Exchange, status: number, output: number, body: Buffer): void {
+    if (exchange.done) return;
+    if (status === 200) {
+      const contentType = output === OUTPUT_FORMAT.csv ? "text/csv; charset=utf-8" : "application/json";
+      return this.#answer(exchange, { status, contentType, body });
+    }
+    const reason = readFailure(body);
+    const code = status < 500 ? "bad-input" : "model-error";
+    this.#fail(exchange, code, reason);
+  }
+
+  #expire(): void {
+    const before = performance.now() - this.#options.limits.deadlineMs;
+    for (const exchange of this.#asked) {
+      if (exchange.startedMs > before) return;
+      exchange.link?.forget(exchange.frameId);
+      this.#fail(exchange, "timed-out", `no answer within ${this.#options.limits.deadlineMs} ms`);
+    }
+  }
+
+  #fail(exchange: Exchange, code: InvokeProblem, detail: string): void {
+    const body = Buffer.from(problemBody({ code, detail, requestId: exchange.requestId }));
+    this.#answer(exchange, { status: INVOKE_PROBLEMS[code].status, contentType: "application/problem+json", body });
+  }
+
+  /** The one place where an exchange with a version ends. */
+  #answer(exchange: Exchange, answer: { status: number; contentType: string; body: Buffer }): void {
+    const { response, assigned } = exchange;
+    const from = exchange.asked ?? assigned;
+    const latencyMs = performance.now() - exchange.startedMs;
+    if (!response.destroyed && from !== null) {
+      const headers: Record<string, string | number> = {
+        "content-type": answer.contentType,
+        "content-length": answer.body.byteLength,
+        "x-continuum-variant": from.spec.variant,
+        "x-continuum-model-version": from.spec.modelVersion,
+        "x-amzn-invoked-production-variant": from.spec.variant,
+        "x-request-id": exchange.requestId,
+      };
+      if (answer.status === 503) headers["retry-after"] = "1";
+      response.writeHead(answer.status, headers);
+      response.end(answer.body);
+    }
+    if (assigned !== null) this.#judge(exchange, { assigned, answer, latencyMs });
+    this.#asked.delete(exchange);
+    this.#finish(exchange);
+  }
+
+  #judge(
+    exchange: Exchange,
+    outcome: { assigned: Variant; answer: { status: number; contentType: string; body: Buffer }; latencyMs: number },
+  ): void {
+    const { assigned, answer, latencyMs } = outcome;
+    const { endpoint, candidate, probability } = exchange;
+    const atMs = Date.now();
+    (exchange.asked ?? assigned).meter(answer.status, latencyMs);
+    // The caller's own fault says nothing about a version; a failover counts for the one that was drawn.
+    const callersFault = answer.status >= 400 && answer.status < 500;
+    if (!callersFault || exchange.failedOver) {
+      const failed = answer.status >= 500 || exchange.failedOver;
+      assigned.measure(failed, latencyMs);
+      const judge = endpoint.routes.judge;
+      const alarm = judge?.record({
+        candidate,
+        probability,
+        failed,
+        latencyMs,
+        latencySampled: exchange.latencySampled,
+        atMs,
+      });
+      if (alarm) this.#options.onAlarm(endpoint, alarm);
+    }
+    this.#options.capture.record({
+      tenant: endpoint.at.tenant,
+      endpoint: endpoint.servedName,
+      variant: assigned.spec.variant,
+      role: candidate ? "candidate" : "stable",
+      modelVersion: assigned.spec.modelVersion,
+      candidateProbability: probability,
+      status: answer.status,
+      latencyMs,
+      atMs,
+      requestId: exchange.requestId,
+      input: { contentType: exchange.request.headers["content-type"] ?? "", body: exchange.body },
+      output: answer,
+    });
+  }
+
+  #finish(exchange: Exchange): void {
+    if (exchange.done) return;
+    exchange.done = true;
+    this.inFlight -= 1;
+    exchange.endpoint.inFlight -= 1;
+    this.#heldBytes -= exchange.bodyBytes;
+  }
+
+  #tooLarge(response: ServerResponse, requestId: string): void {
+    const detail = `the body may have ${this.#options.limits.bodyBytesMax} bytes`;
+    // What follows of the body is not wanted, so the connection ends with this answer.
+    this.#refuse(response, "too-large", detail, requestId, { connection: "close" });
+  }
+
+  #refuse(
+    response: ServerResponse,
+    code: InvokeProblem,
+    detail: string,
+    requestId: string,
+    headers?: Record<string, string>,
+  ): void {
+    this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
+    sendProblem(response, { code, detail, requestId, ...(headers === undefined ? {} : { headers }) });
+  }
+}
+
+function readFailure(body: Buffer): string {
+  const failure: unknown = JSON.parse(body.toString("utf8"));
+  const known = typeof failure === "object" && failure !== null && "message" in failure;
+  return known ? String(failure.message) : "the model failed";
+}
+
+function sendModel(
+  response: ServerResponse,
+  { endpoint, readyOnly, requestId }: { endpoint: Endpoint; readyOnly: boolean; requestId: string },
+): void {
+  const served = endpoint.routes.stable ?? endpoint.routes.candidate;
+  const signature = served?.pool.signature ?? null;
+  const ready = served !== null && served.pool.healthy > 0;
+  if (readyOnly) return sendJson(response, ready ? 200 : 503, { name: endpoint.servedName, ready });
+  if (served === null || signature === null)
+    return sendProblem(response, { code: "unavailable", detail: "no replica is healthy", requestId });
+  sendJson(response, 200, describeModel({ name: endpoint.servedName, version: served.spec.modelVersion, signature }));
+}
+
+function describeModel(model: {
+  name: string;
+  version: string;
+  signature: NonNullable<Variant["pool"]["signature"]>;
+}): Record<string, unknown> {
+  return {
+    name: model.name,
+    versions: [model.version],
+    platform: "onnx_onnxruntime",
+    inputs: model.signature.inputs.map(openInferenceTensor),
+    outputs: model.signature.outputs.map(openInferenceTensor),
+  };
+}
+
+function openInferenceTensor(spec: TensorSpec): Record<string, unknown> {
+  const shape = spec.shape.map((size) => (typeof size === "number" ? size : -1));
+  return { name: spec.name, datatype: OPEN_INFERENCE_TYPE[spec.type], shape };
+}
+
+function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  const body = JSON.stringify(value);
+  response
+    .writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(body) })
+    .end(body);
+}

@@ -1,0 +1,309 @@
+import { createHash, randomUUID } from "node:crypto";
+import { chmod, lstat, mkdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { CanaryJudge } from "../core/monitor/canary-judge.ts";
+import { type ControlHandlers, listenForControl } from "./control-server.ts";
+import { Controller } from "./controller.ts";
+import { type Endpoint, EndpointTable, type Variant } from "./endpoint.ts";
+import type { Log } from "./log.ts";
+import { Capture } from "./router/capture.ts";
+import { CredentialTable } from "./router/credential-table.ts";
+import { randomDraws } from "./router/draw.ts";
+import { Router, type RouterLimits } from "./router/router.ts";
+import { servingError } from "./serving-error.ts";
+import { servingMetrics } from "./serving-metrics.ts";
+import { type EndpointState, readState, type ServingState, StateWriter, type VariantState } from "./state-file.ts";
+
+export interface ServingOptions {
+  /** Where the control API listens; a unix socket of mode 0600. */
+  controlSocket: string;
+  host: string;
+  /** 0 for any free port. */
+  port: number;
+  stateDir: string;
+  captureDir: string;
+  /** The plaintext of an artifact. Must work while the control plane and its database are down. */
+  readModel: (tenant: string, digest: string) => Promise<Uint8Array>;
+  log: Log;
+  capture?: {
+    enabled?: boolean;
+    fileBytesMax?: number;
+    keptBytesMax?: number;
+    queueBytesMax?: number;
+    flushMs?: number;
+  };
+  limits?: Partial<RouterLimits>;
+  supervision?: Partial<Supervision>;
+  /** Uniform in [0, 1); only simulations give their own. */
+  draw?: () => number;
+}
+
+export interface Supervision {
+  /** Between two looks at a replica's memory and health. */
+  healthMs: number;
+  /** A replica that is silent for longer is killed. */
+  healthMsMax: number;
+  /** From the start of a replica to its warm-up's answer. */
+  startMsMax: number;
+  /** How long what is in flight may take when a replica retires. */
+  drainMsMax: number;
+  /** How long a replica waits for somebody to come back. */
+  orphanMsMax: number;
+}
+
+export interface Serving {
+  url: string;
+  bootId: string;
+  /** Ends in order: what is in flight is answered, then the replicas stop. */
+  close(): Promise<void>;
+  /** Lets go of everything at once and leaves the replicas running, as a crash would. For tests and upgrades. */
+  abandon(): Promise<void>;
+}
+
+const DEFAULT_LIMITS: RouterLimits = {
+  bodyBytesMax: 6 * 1024 * 1024,
+  heldBytesMax: 256 * 1024 * 1024,
+  inFlightMax: 2048,
+  endpointInFlightMax: 1024,
+  deadlineMs: 10_000,
+};
+const DEFAULT_SUPERVISION: Supervision = {
+  healthMs: 500,
+  healthMsMax: 15_000,
+  startMsMax: 60_000,
+  drainMsMax: 10_000,
+  orphanMsMax: 15 * 60_000,
+};
+const DEFAULT_CAPTURE = {
+  enabled: true,
+  fileBytesMax: 64 * 1024 * 1024,
+  keptBytesMax: 1024 * 1024 * 1024,
+  queueBytesMax: 32 * 1024 * 1024,
+  flushMs: 250,
+};
+const MEASURES_SAVE_MS = 5000;
+
+/**
+ * The data plane of one host: router, supervisor and replicas. Answers what it answered before as soon as it is up,
+ * from its own state file, and needs nobody until something is to change.
+ */
+export async function runServing(options: ServingOptions): Promise<Serving> {
+  const log = options.log;
+  const supervision = { ...DEFAULT_SUPERVISION, ...options.supervision };
+  const stateDir = resolve(options.stateDir);
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const stateFile = join(stateDir, "serving.json");
+  const socketDir = await privateSocketDir(stateDir);
+  const state = await readState(stateFile);
+
+  const bootId = randomUUID();
+  const startedAtMs = Date.now();
+  const endpoints = new EndpointTable();
+  const credentials = new CredentialTable();
+  credentials.replace(state.credentialsRevision, state.credentials);
+  const writer = new StateWriter({ path: stateFile, state: () => currentState(endpoints, credentials) });
+  const capture = new Capture({ ...DEFAULT_CAPTURE, ...options.capture, directory: resolve(options.captureDir), log });
+  let url = "";
+  let router: Router | null = null;
+  const controller = new Controller({
+    ...supervision,
+    endpoints,
+    readModel: options.readModel,
+    socketDir,
+    stateFile,
+    log,
+    save: () => writer.save(),
+    url: () => url,
+  });
+  router = new Router({
+    host: options.host,
+    port: options.port,
+    endpoints,
+    credentials,
+    capture,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    draw: options.draw ?? randomDraws(),
+    onAlarm: (endpoint, alarm) => {
+      if (!endpoint.trip(alarm)) return;
+      log.error({ endpoint: endpoint.servedName, cause: alarm.cause }, "all traffic sent back to stable");
+      controller.saveSoon();
+    },
+    metrics: servingMetrics({ endpoints, router: () => router, capture }),
+    ready: () => readiness(endpoints),
+  });
+
+  const running = router;
+  await restore({ state, endpoints, controller });
+  url = await running.listen();
+  const control = await listenForControl({
+    socketPath: options.controlSocket,
+    log,
+    handlers: controlHandlers({
+      controller,
+      credentials,
+      endpoints,
+      writer,
+      status: () => ({ bootId, startedAtMs, url }),
+    }),
+  }).catch(async (error: unknown) => {
+    await running.close(0);
+    throw error;
+  });
+  await writer.save();
+  // Counts change without an effect; a crash may lose the last seconds of them and nothing else.
+  const measures = setInterval(() => controller.saveSoon(), MEASURES_SAVE_MS);
+  measures.unref();
+  log.info({ url, bootId, endpoints: state.endpoints.length }, "serving");
+
+  const stopTaking = async (drainMsMax: number) => {
+    clearInterval(measures);
+    await control.close();
+    await running.close(drainMsMax);
+    await capture.close();
+  };
+  return {
+    url,
+    bootId,
+    close: async () => {
+      await stopTaking(supervision.drainMsMax);
+      await Promise.all([...endpoints.variants()].map(({ variant }) => variant.pool.stop(supervision.drainMsMax)));
+      await controller.settled();
+      await writer.save();
+      await rm(socketDir, { recursive: true, force: true });
+    },
+    abandon: async () => {
+      await stopTaking(0);
+      await writer.save();
+      for (const { variant } of endpoints.variants()) variant.pool.release();
+    },
+  };
+}
+
+function currentState(endpoints: EndpointTable, credentials: CredentialTable): ServingState {
+  return {
+    version: 1,
+    credentialsRevision: credentials.revision,
+    credentials: credentials.all,
+    endpoints: [...endpoints.all()].map((endpoint) => endpoint.toState()),
+  };
+}
+
+/** Brings back what served: replicas that still run are adopted, the others are started behind. */
+async function restore(parts: {
+  state: ServingState;
+  endpoints: EndpointTable;
+  controller: Controller;
+}): Promise<void> {
+  await Promise.all(
+    parts.state.endpoints.map(async (state) => {
+      const endpoint = parts.endpoints.getOrCreate({
+        tenant: state.tenant,
+        environment: state.environment,
+        name: state.name,
+      });
+      endpoint.generation = state.generation;
+      endpoint.doneKeys = state.doneKeys;
+      endpoint.tripped = state.tripped;
+      endpoint.guard = state.guard;
+      const [stable, candidate] = await Promise.all([
+        adopt(parts.controller, endpoint, state.stable),
+        adopt(parts.controller, endpoint, state.candidate),
+      ]);
+      restoreRoutes(endpoint, state, { stable, candidate });
+      stable?.pool.ensure();
+      candidate?.pool.ensure();
+    }),
+  );
+}
+
+async function adopt(controller: Controller, endpoint: Endpoint, state: VariantState | null): Promise<Variant | null> {
+  if (state === null) return null;
+  const variant = controller.makeVariant(endpoint, state);
+  await variant.pool.adopt(state.replicas);
+  return variant;
+}
+
+/**
+ * The weights as they were. The evidence of a rollout that was under way starts anew: less is known than was, so the
+ * verdict waits for requests again, and a trip that happened stays.
+ */
+function restoreRoutes(
+  endpoint: Endpoint,
+  state: EndpointState,
+  { stable, candidate }: { stable: Variant | null; candidate: Variant | null },
+): void {
+  const guarded = candidate !== null && state.guard !== null ? state.guard : null;
+  const stableSoFar = { ...(stable?.life ?? { requests: 0, errors: 0 }) };
+  endpoint.routes = {
+    stable,
+    candidate,
+    probability: state.percent / 100,
+    judge: guarded === null ? null : new CanaryJudge({ guard: guarded, stableSoFar }),
+  };
+}
+
+function readiness(endpoints: EndpointTable): { ready: boolean; detail: string } {
+  for (const endpoint of endpoints.all()) {
+    const { stable } = endpoint.routes;
+    if (stable !== null && stable.pool.healthy === 0)
+      return { ready: false, detail: "a version that serves has no healthy replica" };
+  }
+  return { ready: true, detail: "every version that serves has a healthy replica" };
+}
+
+function controlHandlers(parts: {
+  controller: Controller;
+  credentials: CredentialTable;
+  endpoints: EndpointTable;
+  writer: StateWriter;
+  status: () => { bootId: string; startedAtMs: number; url: string };
+}): ControlHandlers {
+  const { controller, credentials } = parts;
+  return {
+    status: () => ({
+      ...parts.status(),
+      pid: process.pid,
+      credentialsRevision: credentials.revision,
+      endpoints: [...parts.endpoints.all()].map((endpoint) => ({
+        ...endpoint.at,
+        generation: endpoint.generation,
+        candidatePercent: endpoint.percent,
+        tripped: endpoint.tripped,
+      })),
+    }),
+    capacity: (request) => controller.capacity(request),
+    snapshot: (at) => controller.snapshot(at),
+    observe: (at) => controller.observe(at),
+    describe: (at) => controller.describe(at),
+    provision: ({ effect, candidate }) => controller.provision(effect, candidate),
+    shift: ({ effect, percent, guard }) => controller.shift(effect, { percent, guard }),
+    promote: ({ effect }) => controller.promote(effect),
+    rollback: ({ effect, snapshot }) => controller.rollback(effect, snapshot),
+    scale: ({ effect, instanceCount }) => controller.scale(effect, instanceCount),
+    remove: ({ effect }) => controller.remove(effect),
+    credentials: async (table) => {
+      credentials.replace(table.revision, table.credentials);
+      await parts.writer.save();
+      return { revision: credentials.revision };
+    },
+  };
+}
+
+/**
+ * A directory for the replicas' sockets that only this user can enter. The path of a unix socket may have about 100
+ * bytes, so a deep state directory gets a short one of its own.
+ */
+async function privateSocketDir(stateDir: string): Promise<string> {
+  const beside = join(stateDir, "s");
+  const user = process.getuid?.() ?? 0;
+  const short = join(tmpdir(), `continuum-${user}-${createHash("sha256").update(stateDir).digest("hex").slice(0, 12)}`);
+  const directory = Buffer.byteLength(beside) <= 70 ? beside : short;
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const found = await lstat(directory);
+  // Somebody else may have made it first, in a directory that all users share.
+  if (!found.isDirectory() || (process.getuid !== undefined && found.uid !== user))
+    throw servingError("not-available", `${directory} belongs to somebody else`);
+  await chmod(directory, 0o700);
+  return directory;
+}

@@ -1,0 +1,125 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { type EndpointTable, LATENCY_BUCKETS_MS } from "./endpoint.ts";
+import type { Capture } from "./router/capture.ts";
+import type { Router } from "./router/router.ts";
+
+const LABELS = ["tenant", "endpoint", "variant", "role"] as const;
+
+/**
+ * The Prometheus page, made from the counters that serving keeps anyway: a request costs no look-up by label, and a
+ * version that is gone leaves no series behind.
+ */
+export function servingMetrics(parts: {
+  endpoints: EndpointTable;
+  router: () => Router | null;
+  capture: Capture;
+}): () => Promise<{ contentType: string; text: string }> {
+  const registry = new Registry();
+  const registers = [registry];
+  const requests = new Counter({
+    name: "continuum_serving_requests_total",
+    help: "Answers by version and HTTP status.",
+    labelNames: [...LABELS, "status"],
+    registers,
+  });
+  const refused = new Counter({
+    name: "continuum_serving_refused_total",
+    help: "Requests that were answered before a version was asked, by problem code.",
+    labelNames: ["code"],
+    registers,
+  });
+  const healthy = new Gauge({
+    name: "continuum_serving_replicas_healthy",
+    help: "Replicas that answer.",
+    labelNames: LABELS,
+    registers,
+  });
+  const wanted = new Gauge({
+    name: "continuum_serving_replicas_wanted",
+    help: "Replicas that should answer.",
+    labelNames: LABELS,
+    registers,
+  });
+  const weight = new Gauge({
+    name: "continuum_serving_candidate_percent",
+    help: "Share of traffic on the candidate.",
+    labelNames: ["tenant", "endpoint"],
+    registers,
+  });
+  const memory = new Gauge({
+    name: "continuum_serving_replica_memory_bytes",
+    help: "Resident memory of a version's replicas.",
+    labelNames: LABELS,
+    registers,
+  });
+  const inFlight = new Gauge({
+    name: "continuum_serving_in_flight",
+    help: "Requests admitted and not answered yet.",
+    registers,
+  });
+  const written = new Counter({
+    name: "continuum_serving_capture_written_total",
+    help: "Captured requests written.",
+    registers,
+  });
+  const dropped = new Counter({
+    name: "continuum_serving_capture_dropped_total",
+    help: "Captured requests lost.",
+    registers,
+  });
+  const latency = new VariantLatency(parts.endpoints);
+  registry.registerMetric(latency);
+
+  return async () => {
+    for (const metric of [requests, refused, healthy, wanted, weight, memory, written, dropped]) metric.reset();
+    for (const { endpoint, variant, role } of parts.endpoints.variants()) {
+      const labels = { tenant: endpoint.at.tenant, endpoint: endpoint.servedName, variant: variant.spec.variant, role };
+      for (const [status, count] of variant.statuses) requests.inc({ ...labels, status: String(status) }, count);
+      healthy.set(labels, variant.pool.healthy);
+      wanted.set(labels, variant.pool.wanted);
+      memory.set(labels, variant.pool.rssBytes);
+      weight.set({ tenant: labels.tenant, endpoint: labels.endpoint }, endpoint.percent);
+    }
+    const router = parts.router();
+    for (const [code, count] of router?.refusals ?? []) refused.inc({ code }, count);
+    inFlight.set(router?.inFlight ?? 0);
+    written.inc(parts.capture.written);
+    dropped.inc(parts.capture.dropped);
+    return { contentType: registry.contentType, text: await registry.metrics() };
+  };
+}
+
+/** A histogram whose counts are the versions' own. */
+class VariantLatency extends Histogram<string> {
+  readonly #endpoints: EndpointTable;
+
+  constructor(endpoints: EndpointTable) {
+    super({
+      name: "continuum_serving_latency_seconds",
+      help: "From the complete request to the answer, by version.",
+      labelNames: [...LABELS],
+      registers: [],
+    });
+    this.#endpoints = endpoints;
+  }
+
+  override async get(): Promise<Awaited<ReturnType<Histogram<string>["get"]>>> {
+    const base = await super.get();
+    const values: (typeof base)["values"] = [];
+    const push = (metricName: string, value: number, labels: Record<string, string | number>) =>
+      values.push({ metricName, value, labels });
+    for (const { endpoint, variant, role } of this.#endpoints.variants()) {
+      const labels = { tenant: endpoint.at.tenant, endpoint: endpoint.servedName, variant: variant.spec.variant, role };
+      let count = 0;
+      for (const [at, milliseconds] of LATENCY_BUCKETS_MS.entries()) {
+        count += variant.latencyBuckets[at] ?? 0;
+        push(`${base.name}_bucket`, count, { ...labels, le: milliseconds / 1000 });
+      }
+      count += variant.latencyBuckets[LATENCY_BUCKETS_MS.length] ?? 0;
+      push(`${base.name}_bucket`, count, { ...labels, le: "+Inf" });
+      push(`${base.name}_sum`, variant.latencySumMs / 1000, labels);
+      push(`${base.name}_count`, count, labels);
+    }
+    return { ...base, values };
+  }
+}
