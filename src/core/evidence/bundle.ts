@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Parsed } from "../error.ts";
 import { decodeBase64 } from "./base64.ts";
+import { firstProblem } from "./first-problem.ts";
 import type { PublicKey } from "./public-key.ts";
 
 /**
@@ -42,10 +43,7 @@ export function readBundle(json: string | Uint8Array): Parsed<DsseBundle | Messa
     return problem("", "a bundle is JSON in UTF-8");
   }
   const result = bundleSchema.safeParse(value);
-  if (!result.success) {
-    const [issue] = result.error.issues;
-    return problem(`/${(issue?.path ?? []).map(String).join("/")}`, issue?.message ?? "is not a bundle");
-  }
+  if (!result.success) return { ok: false, problem: firstProblem(result.error) };
   const { verificationMaterial, dsseEnvelope, messageSignature } = result.data;
   const { hint } = verificationMaterial.publicKey;
   const [signed] = dsseEnvelope?.signatures ?? [];

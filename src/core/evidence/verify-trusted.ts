@@ -2,6 +2,7 @@ import { createHash, verify } from "node:crypto";
 import { ContinuumError } from "../error.ts";
 import { type DsseBundle, readBundle } from "./bundle.ts";
 import { IN_TOTO_PAYLOAD_TYPE, verifyEnvelope } from "./dsse.ts";
+import { firstProblem } from "./first-problem.ts";
 import { type PublicKey, parsePublicKey } from "./public-key.ts";
 import {
   isAbout,
@@ -105,9 +106,8 @@ export function authenticateTestEvidence(
   if (!trusted.ok) return trusted;
   const predicate = testResultSchema.safeParse(trusted.statement.predicate);
   if (!predicate.success) {
-    const [issue] = predicate.error.issues;
-    const path = `/predicate/${(issue?.path ?? []).map(String).join("/")}`;
-    return refusal("malformed-statement", `the test result cannot be read: ${path} ${issue?.message ?? ""}`.trimEnd());
+    const { path, message } = firstProblem(predicate.error);
+    return refusal("malformed-statement", `the test result cannot be read: /predicate${path} ${message}`);
   }
   const { ok: _, ...authentic } = trusted;
   return {
@@ -162,12 +162,8 @@ function readSigned(
   }
   const parsed = statementSchema.safeParse(value);
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const path = `/${(issue?.path ?? []).map(String).join("/")}`;
-    return refusal(
-      "malformed-statement",
-      `the signed payload is no in-toto statement: ${path} ${issue?.message ?? ""}`.trimEnd(),
-    );
+    const { path, message } = firstProblem(parsed.error);
+    return refusal("malformed-statement", `the signed payload is no in-toto statement: ${path} ${message}`);
   }
   if (parsed.data.predicateType !== from.predicateType) {
     return refusal("wrong-predicate-type", `the statement's predicateType must be ${from.predicateType}`);
