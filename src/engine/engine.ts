@@ -1,4 +1,5 @@
 import type { TargetName } from "../core/plan/schema.ts";
+import type { Rollout, RolloutEvent } from "../core/rollout/rollout.ts";
 import type { Facts, PolicySettings, PriceTable } from "../core/policy/decision.ts";
 import type { PolicySet } from "../core/policy/load-policy-set.ts";
 import type { Artifacts } from "../drivers/artifacts/artifacts.ts";
@@ -16,6 +17,14 @@ export interface EngineParts {
   defaultSettings: PolicySettings;
   nowMs(): number;
   log: Logger;
+  /** Called after an event of a rollout is in the database, for metrics; must not throw. */
+  onCommitted?(fact: CommittedEvent): void;
+}
+
+export interface CommittedEvent {
+  before: Rollout;
+  after: Rollout;
+  event: RolloutEvent["type"];
 }
 
 /** Who caused something, as the credential says; `system` for the engine's own acts. */

@@ -123,7 +123,10 @@ CREATE TABLE jobs (
   -- Only a worker on this host may take it; null means any.
   host text,
   run_at timestamptz NOT NULL DEFAULT now(),
+  -- Counts claims: with the worker it is the token that fences a commit.
   attempts integer NOT NULL DEFAULT 0,
+  -- Counts answers that were errors; a claim whose worker died is none.
+  failures integer NOT NULL DEFAULT 0,
   worker uuid,
   claimed_at timestamptz,
   last_error text,

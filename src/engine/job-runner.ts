@@ -1,0 +1,192 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Rollout } from "../core/rollout/rollout.ts";
+import { StoreError } from "../store/store-error.ts";
+import { type Change, type Committed, commit, type EventBody } from "./commit.ts";
+import { type EngineParts, SYSTEM } from "./engine.ts";
+import { Fenced } from "./engine-error.ts";
+import { type Claim, heldJobs, type Job, retryJob } from "./jobs.ts";
+import { type Performed, perform } from "./perform.ts";
+import { answerTo, isPoison } from "./retry.ts";
+
+interface InFlight {
+  job: Job;
+  stop: AbortController;
+}
+
+export interface RunnerOptions {
+  parts: EngineParts;
+  host: string;
+  /** Effects and checks at once; each may hold memory of a model or a connection to a target. */
+  effectSlots: number;
+  /** Watches at once; each is a poll four times a second. */
+  watchSlots: number;
+  /** A job was given back and is free again after so long. */
+  onRetry(afterMs: number): void;
+}
+
+/** Performs jobs in the name of one registered worker: each to its commit, and on to the job that follows. */
+export class JobRunner {
+  readonly worker: string;
+  readonly #options: RunnerOptions;
+  readonly #inFlight = new Map<number, InFlight>();
+  readonly #runs = new Set<Promise<void>>();
+  /** False once this worker stops or was taken for dead: it takes nothing any more. */
+  #taking = true;
+
+  constructor(worker: string, options: RunnerOptions) {
+    this.worker = worker;
+    this.#options = options;
+  }
+
+  /** How many more jobs may be claimed. */
+  freeSlots(): { effects: number; watches: number } {
+    if (!this.#taking) return { effects: 0, watches: 0 };
+    let watches = 0;
+    for (const { job } of this.#inFlight.values()) if (job.command.type === "watch") watches += 1;
+    const effects = this.#inFlight.size - watches;
+    const { effectSlots, watchSlots } = this.#options;
+    return { effects: Math.max(0, effectSlots - effects), watches: Math.max(0, watchSlots - watches) };
+  }
+
+  /** Performs the job and what follows from it; never throws. */
+  run(job: Job): void {
+    // Claimed while this worker was being stopped: it is handed back with the rest.
+    if (!this.#taking) return;
+    const run = this.#runChain(job).finally(() => this.#runs.delete(run));
+    this.#runs.add(run);
+  }
+
+  /** Stops what is not ours any more: a signal gave its rollout another course, or another worker has it. */
+  async dropLost(filter: (job: Job) => boolean = () => true): Promise<void> {
+    const looked = [...this.#inFlight.values()].filter(({ job }) => filter(job));
+    if (looked.length === 0) return;
+    const claims = looked.map(({ job }) => this.#claimOf(job));
+    const held = await heldJobs(this.#options.parts.database, this.worker, claims);
+    for (const { job, stop } of looked) {
+      // By now it may have been committed, and the one that follows be under way: that is another entry.
+      if (!held.has(job.id)) stop.abort(new Fenced());
+    }
+  }
+
+  /** Takes nothing new, lets effects finish for `graceMs`, and gives up the rest. Watches are given up at once. */
+  async stop(graceMs: number): Promise<void> {
+    this.#taking = false;
+    for (const { job, stop } of this.#inFlight.values()) if (job.command.type === "watch") stop.abort(new Fenced());
+    const finished = Promise.allSettled(this.#runs);
+    await Promise.race([finished, sleep(graceMs, undefined, { ref: false })]);
+    this.abandon();
+  }
+
+  /** Gives up everything now; whatever still ends afterwards is fenced. */
+  abandon(): void {
+    this.#taking = false;
+    for (const { stop } of this.#inFlight.values()) stop.abort(new Fenced());
+  }
+
+  async #runChain(first: Job): Promise<void> {
+    let job: Job | undefined = first;
+    while (job !== undefined) {
+      const stop = new AbortController();
+      const current: Job = job;
+      this.#inFlight.set(current.id, { job: current, stop });
+      try {
+        job = await this.#step(current, stop.signal);
+      } catch (error) {
+        job = undefined;
+        if (!(error instanceof Fenced)) this.#report(current, "job-abandoned", error);
+      } finally {
+        this.#inFlight.delete(current.id);
+      }
+    }
+  }
+
+  async #step(job: Job, signal: AbortSignal): Promise<Job | undefined> {
+    let performed: Performed;
+    try {
+      if (isPoison(job)) throw new Error(`it was begun ${job.attempts} times and never ended`);
+      performed = await perform(this.#options.parts, job, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      return this.#onError(job, error, signal);
+    }
+    return this.#commit(job, performed, signal);
+  }
+
+  async #onError(job: Job, error: unknown, signal: AbortSignal): Promise<Job | undefined> {
+    if (error instanceof Fenced) throw error;
+    const answer = isPoison(job) ? { do: "fail" as const, message: String(error) } : answerTo(error, job);
+    this.#report(job, `command-${answer.do === "fail" ? "failed" : "repeated"}`, error);
+    if (answer.do === "fail") {
+      const event: EventBody = { type: "command-failed", command: job.command.type, message: answer.message };
+      return this.#commit(job, { event }, signal);
+    }
+    const how = {
+      afterMs: answer.do === "again" ? answer.afterMs : 0,
+      error: error instanceof Error ? error.message : String(error),
+      renewGeneration: answer.do === "renew",
+    };
+    const { database } = this.#options.parts;
+    await this.#whileDatabaseIsAway(signal, () => retryJob(database, this.#claimOf(job), how));
+    this.#options.onRetry(how.afterMs);
+    return undefined;
+  }
+
+  async #commit(job: Job, { event, snapshotBytes }: Performed, signal: AbortSignal): Promise<Job | undefined> {
+    const { parts, host } = this.#options;
+    const change: Change = {
+      tenant: job.tenant,
+      rolloutId: job.rollout,
+      event,
+      cause: `answer/${job.sequence}/${job.command.type}`,
+      actor: SYSTEM,
+      job: { ...this.#claimOf(job), sequence: job.sequence },
+      snapshotBytes,
+      claimFor: { id: this.worker, host, wants: (rollout) => this.#wantsNext(job, rollout) },
+    };
+    const committed = await this.#whileDatabaseIsAway(signal, (): Promise<Committed> => commit(parts, change));
+    return committed.next;
+  }
+
+  /** The slot of the job that ends now is free for the one that follows. */
+  #wantsNext(ending: Job, { pending }: Rollout): boolean {
+    if (!this.#taking || pending === null) return false;
+    const { effects, watches } = this.freeSlots();
+    const endingWatch = ending.command.type === "watch";
+    if (pending.command.type === "watch") return watches + (endingWatch ? 1 : 0) > 0;
+    return effects + (endingWatch ? 0 : 1) > 0;
+  }
+
+  /**
+   * Tries again until the database is back or the job is not ours. A commit whose end was not seen may have happened:
+   * then the job is gone, and trying again is fenced.
+   */
+  async #whileDatabaseIsAway<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof StoreError) || !error.retryable) throw error;
+        await sleep(250, undefined, { signal });
+      }
+    }
+  }
+
+  #claimOf(job: Job): Claim {
+    return { id: job.id, worker: this.worker, attempts: job.attempts };
+  }
+
+  #report(job: Job, event: string, error: unknown): void {
+    const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : undefined;
+    this.#options.parts.log.warn(event, {
+      tenant: job.tenant,
+      rollout: job.rollout,
+      sequence: job.sequence,
+      command: job.command.type,
+      generation: job.generation,
+      attempts: job.attempts,
+      worker: this.worker,
+      ...(code === undefined ? {} : { code }),
+      reason: error instanceof Error ? error.message : String(error),
+    });
+  }
+}

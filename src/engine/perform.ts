@@ -1,0 +1,104 @@
+import { sha256Digest } from "../core/plan/canonical.ts";
+import type { Rollout } from "../core/rollout/rollout.ts";
+import type { Effect, Target } from "../drivers/target/target.ts";
+import { readSnapshot } from "../store/queries/rollouts.ts";
+import type { EventBody } from "./commit.ts";
+import type { EngineParts } from "./engine.ts";
+import { EngineError, Fenced } from "./engine-error.ts";
+import { gateRefusals } from "./gate.ts";
+import type { Job } from "./jobs.ts";
+import { loadRollout } from "./rollout-rows.ts";
+import { guardOf, versionOf } from "./version.ts";
+import { watch } from "./watch.ts";
+
+export interface Performed {
+  event: EventBody;
+  /** What `snapshot-taken` is about. */
+  snapshotBytes?: Uint8Array;
+}
+
+interface Work {
+  parts: EngineParts;
+  rollout: Rollout;
+  target: Target;
+  effect: Effect;
+  signal: AbortSignal;
+}
+
+/**
+ * Does what a job asks for, through a driver, and answers what is to be told to the rollout. Doing it again, by this
+ * worker or another, changes nothing more: targets are idempotent by desired state. Throws what the driver throws,
+ * `Fenced` when the rollout has moved on, and the signal's reason once nobody wants the answer.
+ */
+export async function perform(parts: EngineParts, job: Job, signal: AbortSignal): Promise<Performed> {
+  const rollout = await loadRollout(parts.database, { tenant: job.tenant, rolloutId: job.rollout });
+  if (rollout?.pending?.sequence !== job.sequence) throw new Fenced();
+  const { target: name } = rollout.endpoint;
+  const target = parts.targets.get(name);
+  if (target === undefined) {
+    throw new EngineError("target-not-available", `This server has no driver for the target ${name}.`);
+  }
+  const effect: Effect = {
+    tenant: job.tenant,
+    endpoint: rollout.endpoint,
+    generation: job.generation,
+    idempotencyKey: `${job.rollout}/${job.sequence}/${job.command.type}`,
+  };
+  const work: Work = { parts, rollout, target, effect, signal };
+  const { command } = job;
+  switch (command.type) {
+    case "verify":
+      return { event: { type: "verified", refusals: await refusalsAt(work, "verify") } };
+    case "snapshot":
+      return snapshot(work);
+    case "gate": {
+      const refusals = await refusalsAt(work, "pre-provision");
+      return { event: refusals.length === 0 ? { type: "gate-passed" } : { type: "gate-refused", refusals } };
+    }
+    case "provision":
+      await provision(work);
+      return { event: { type: "provisioned" } };
+    case "shift":
+      await target.shift(effect, { percent: command.percent, guard: guardOf(rollout.plan) });
+      return { event: { type: "shifted", percent: command.percent } };
+    case "watch": {
+      const verdict = await watch({ target, at: effect, command, nowMs: parts.nowMs, signal });
+      return { event: { type: "watched", verdict } };
+    }
+    case "promote":
+      await target.promote(effect);
+      return { event: { type: "promoted" } };
+    case "rollback":
+      await rollback(work);
+      return { event: { type: "rolled-back" } };
+  }
+}
+
+function refusalsAt({ parts, rollout }: Work, gate: "verify" | "pre-provision") {
+  return gateRefusals(parts, rollout.tenant, rollout.id, gate);
+}
+
+async function snapshot({ target, effect }: Work): Promise<Performed> {
+  const { bytes, empty } = await target.snapshot(effect);
+  return { event: { type: "snapshot-taken", sha256: sha256Digest(bytes), empty }, snapshotBytes: bytes };
+}
+
+async function provision({ rollout, target, effect }: Work): Promise<void> {
+  const version = versionOf(rollout);
+  // A candidate that an attempt before this one brought up takes its own room; asking again would refuse it for that.
+  const there = await target.describe(effect);
+  if (!there?.variants.some(({ variant }) => variant === version.variant)) {
+    const capacity = await target.capacity(rollout.plan);
+    if (!capacity.ok) throw new EngineError("capacity", capacity.reason);
+  }
+  await target.provision(effect, version);
+}
+
+/** The stored bytes are what the rollback goes to; bytes that are not those that were recorded restore nothing. */
+async function rollback({ parts, rollout, target, effect }: Work): Promise<void> {
+  const stored = await readSnapshot(parts.database, rollout.tenant, rollout.id);
+  if (stored === undefined || sha256Digest(stored.bytes) !== rollout.snapshot?.sha256) {
+    throw new EngineError("snapshot-missing", "The snapshot is not there or is not the one that was recorded.");
+  }
+  await target.rollback(effect, stored.bytes);
+}

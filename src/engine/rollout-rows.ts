@@ -1,0 +1,89 @@
+import type { Decision } from "../core/policy/decision.ts";
+import { holdsSlot, isTerminal } from "../core/rollout/phases.ts";
+import type { Rollout, RolloutEvent } from "../core/rollout/rollout.ts";
+import type { Queryable, Transaction } from "../store/database.ts";
+
+/** The rows of rollouts and their events; written by the engine's commit alone. */
+
+export interface RolloutKey {
+  tenant: string;
+  rolloutId: string;
+}
+
+/** Whoever changes a rollout holds its row: one at a time, in an order that the sequence tells. */
+export async function lockRollout(tx: Transaction, { tenant, rolloutId }: RolloutKey): Promise<Rollout | undefined> {
+  const { rows } = await tx.query<{ state: Rollout }>(
+    "SELECT state FROM rollouts WHERE tenant = $1 AND id = $2 FOR UPDATE",
+    [tenant, rolloutId],
+  );
+  return rows[0]?.state;
+}
+
+export async function loadRollout(db: Queryable, { tenant, rolloutId }: RolloutKey): Promise<Rollout | undefined> {
+  const { rows } = await db.query<{ state: Rollout }>("SELECT state FROM rollouts WHERE tenant = $1 AND id = $2", [
+    tenant,
+    rolloutId,
+  ]);
+  return rows[0]?.state;
+}
+
+/**
+ * A rollout that has seen no event yet. Its tenant, plan and endpoint must be there. In the same transaction
+ * `applyEvent` gives it its first event, `proposed`.
+ */
+export async function insertRollout(
+  tx: Transaction,
+  { rollout, decision }: { rollout: Rollout; decision: Decision },
+): Promise<void> {
+  const { environment, target, name } = rollout.endpoint;
+  await tx.query(
+    `INSERT INTO rollouts (tenant, id, environment, target, name, plan_digest, phase, active, terminal, dry_run, simulation,
+       sequence, state, decision, wake_at, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, false, false, $8, $9, 0, $10, $11, $12, $13)`,
+    [
+      ...[rollout.tenant, rollout.id, environment, target, name, rollout.planDigest, rollout.phase],
+      ...[rollout.dryRun, rollout.simulation, JSON.stringify(rollout), JSON.stringify(decision)],
+      ...[timeOf(rollout.wakeAtMs), timeOf(rollout.createdAtMs)],
+    ],
+  );
+}
+
+/** True when the event that this cause brought about is in the history already. */
+export async function isKnownCause(tx: Transaction, at: RolloutKey & { cause: string }): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    "SELECT 1 FROM rollout_events WHERE tenant = $1 AND rollout = $2 AND cause = $3",
+    [at.tenant, at.rolloutId, at.cause],
+  );
+  return rowCount > 0;
+}
+
+/** Stores the state and the event that led to it, and tells whoever listens. The row is locked by the caller. */
+export async function saveRollout(
+  tx: Transaction,
+  change: { rollout: Rollout; event: RolloutEvent; actor: string; cause: string },
+): Promise<void> {
+  const { rollout, actor, cause } = change;
+  const { atMs, type, ...payload } = change.event;
+  const terminal = isTerminal(rollout.phase);
+  await tx.query(
+    `WITH saved AS (
+       UPDATE rollouts SET phase = $3, active = $4, terminal = $5, dry_run = $6, sequence = $7, state = $8, wake_at = $9,
+         ended_at = CASE WHEN $5 THEN $10::timestamptz END,
+         reserved_micro_usd_per_hour = CASE WHEN $5 THEN 0 ELSE reserved_micro_usd_per_hour END
+       WHERE tenant = $1 AND id = $2 RETURNING tenant, id, sequence, phase
+     ), event AS (
+       INSERT INTO rollout_events (tenant, rollout, sequence, at, type, phase, weight_percent, actor, payload, cause)
+       SELECT tenant, id, sequence, $10, $11, phase, $12, $13, $14, $15 FROM saved
+     )
+     SELECT pg_notify('rollout_events', tenant || '/' || id || '/' || sequence) FROM saved`,
+    [
+      ...[rollout.tenant, rollout.id, rollout.phase, holdsSlot(rollout), terminal, rollout.dryRun, rollout.sequence],
+      ...[JSON.stringify(rollout), timeOf(rollout.wakeAtMs), timeOf(rollout.seenAtMs)],
+      ...[type, rollout.weightPercent, actor, JSON.stringify(payload), cause],
+    ],
+  );
+}
+
+function timeOf(atMs: number | null): Date | null {
+  return atMs === null ? null : new Date(atMs);
+}

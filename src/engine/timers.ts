@@ -1,0 +1,25 @@
+import { signal } from "./commit.ts";
+import { type EngineParts, SYSTEM } from "./engine.ts";
+
+const BATCH = 100;
+
+/**
+ * Tells the rollouts whose time has come that it has: an expiry, a deadline. The column `wake_at` is the timer: it is
+ * written with the state, so none is ever lost or left over. Answers how many were told.
+ */
+export async function tickDue(parts: EngineParts): Promise<number> {
+  const { rows } = await parts.database.query<{ tenant: string; rolloutId: string; sequence: number }>(
+    `SELECT tenant, id AS "rolloutId", sequence FROM rollouts WHERE wake_at <= $1 ORDER BY wake_at LIMIT ${BATCH}`,
+    [new Date(parts.nowMs())],
+  );
+  for (const { tenant, rolloutId, sequence } of rows) {
+    try {
+      // Another worker may be first; the cause makes the second one's word count for nothing.
+      await signal(parts, { tenant, rolloutId, event: { type: "tick" }, cause: `tick/${sequence}`, actor: SYSTEM });
+    } catch (error) {
+      // One rollout that cannot be told must not keep the others from their deadlines.
+      parts.log.error("tick-failed", { tenant, rollout: rolloutId, sequence, reason: String(error) });
+    }
+  }
+  return rows.length;
+}

@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Verdict } from "../core/monitor/verdict.ts";
+import type { Command } from "../core/rollout/rollout.ts";
+import type { Observation, Target, TenantEndpoint } from "../drivers/target/target.ts";
+
+const POLL_MS = 250;
+
+export interface WatchOptions {
+  target: Target;
+  at: TenantEndpoint;
+  command: Extract<Command, { type: "watch" }>;
+  nowMs(): number;
+  /** Aborts when nobody wants the answer any more. */
+  signal: AbortSignal;
+}
+
+/**
+ * Looks at both versions until `untilMs` and answers with the verdict of that moment, or at once with a failure. A
+ * target that cannot be asked is asked again; when it still cannot at the end, the verdict says so.
+ */
+export async function watch(options: WatchOptions): Promise<Verdict> {
+  const { command, nowMs, signal } = options;
+  for (;;) {
+    const verdict = await look(options);
+    signal.throwIfAborted();
+    if (verdict.outcome === "fail") return verdict;
+    const leftMs = command.untilMs - nowMs();
+    if (leftMs <= 0) return verdict;
+    await sleep(Math.min(POLL_MS, leftMs), undefined, { signal });
+  }
+}
+
+async function look({ target, at, command }: WatchOptions): Promise<Verdict> {
+  let seen: Observation;
+  try {
+    seen = await target.observe(at);
+  } catch (error) {
+    return unmeasured(`The target could not be asked: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (seen.tripped !== null) return tripped(seen.tripped, seen.verdict);
+  if (seen.verdict.outcome !== "fail" && seen.candidatePercent !== command.percent) {
+    const message = `The target sends ${seen.candidatePercent} % to the candidate and not the ${command.percent} % that are judged.`;
+    return unmeasured(message);
+  }
+  return seen.verdict;
+}
+
+/** The data plane has acted already; whatever it measures since then is about the version before. */
+function tripped(fact: NonNullable<Observation["tripped"]>, verdict: Verdict): Verdict {
+  if (verdict.outcome === "fail") return verdict;
+  const message = `The data plane sent all traffic back after ${fact.candidateErrors} errors in ${fact.candidateRequests} requests: ${fact.cause}`;
+  return {
+    outcome: "fail",
+    metrics: [
+      { metric: "errors", outcome: "fail", message, observed: fact.candidateErrors, limit: null },
+      ...verdict.metrics,
+    ],
+  };
+}
+
+function unmeasured(message: string): Verdict {
+  return {
+    outcome: "error",
+    metrics: [{ metric: "measurement", outcome: "error", message, observed: null, limit: null }],
+  };
+}
