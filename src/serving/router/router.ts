@@ -4,12 +4,13 @@ import type { AddressInfo } from "node:net";
 import type { JudgeAlarm } from "../../core/monitor/canary-judge.ts";
 import type { Endpoint, EndpointTable, Variant } from "../endpoint.ts";
 import { OP, OUTPUT_FORMAT, requestMeta } from "../replica/frames.ts";
-import { OPEN_INFERENCE_TYPE, type TensorSpec } from "../replica/tensor-type.ts";
 import type { Capture } from "./capture.ts";
 import type { CredentialTable } from "./credential-table.ts";
 import { Exchange, type ExchangeOwner } from "./exchange.ts";
+import { sendModel } from "./model-page.ts";
 import { INVOKE_PROBLEMS, type InvokeProblem, problemBody, sendProblem } from "./problem.ts";
 import { inputFormat, matchRoute, outputFormat, type Route } from "./routes.ts";
+import { sendJson } from "./send-json.ts";
 
 export interface RouterOptions {
   host: string;
@@ -99,10 +100,12 @@ export class Router implements ExchangeOwner {
     request.resume();
     switch (route.kind) {
       case "live":
-        return sendJson(response, 200, { live: true });
+        sendJson(response, 200, { live: true });
+        return;
       case "ready": {
         const state = this.#options.ready();
-        return sendJson(response, state.ready ? 200 : 503, state);
+        sendJson(response, state.ready ? 200 : 503, state);
+        return;
       }
       case "metrics":
         this.#options.metrics().then(
@@ -113,14 +116,15 @@ export class Router implements ExchangeOwner {
       case "model":
       case "model-ready": {
         const endpoint = this.#authorised(request, response, route.name, requestId);
-        return endpoint === null
-          ? undefined
-          : sendModel(response, { endpoint, readyOnly: route.kind === "model-ready", requestId });
+        if (endpoint !== null) sendModel(response, { endpoint, readyOnly: route.kind === "model-ready", requestId });
+        return;
       }
       case "wrong-method":
-        return this.#refuse(response, "method-not-allowed", `use ${route.allow}`, requestId, { allow: route.allow });
+        this.#refuse(response, "method-not-allowed", `use ${route.allow}`, requestId, { allow: route.allow });
+        return;
       default:
-        return this.#refuse(response, "not-found", "there is nothing at this address", requestId);
+        this.#refuse(response, "not-found", "there is nothing at this address", requestId);
+        return;
     }
   }
 
@@ -153,26 +157,29 @@ export class Router implements ExchangeOwner {
     const endpoint = this.#authorised(request, response, route.name, requestId);
     if (endpoint === null) return;
     const input = inputFormat(route.protocol, request.headers);
-    if (typeof input === "string") return this.#refuse(response, "unsupported-media-type", input, requestId);
+    if (typeof input === "string") {
+      this.#refuse(response, "unsupported-media-type", input, requestId);
+      return;
+    }
     const { limits } = this.#options;
-    if (Number(request.headers["content-length"] ?? 0) > limits.bodyBytesMax)
-      return this.#tooLarge(response, requestId);
-    if (this.inFlight >= limits.inFlightMax || this.#heldBytes >= limits.heldBytesMax)
-      return this.#refuse(
-        response,
-        "unavailable",
-        "this host answers as many requests as it can",
-        requestId,
-        RETRY_AFTER,
-      );
-    if (endpoint.inFlight >= limits.endpointInFlightMax)
-      return this.#refuse(
+    if (Number(request.headers["content-length"] ?? 0) > limits.bodyBytesMax) {
+      this.#tooLarge(response, requestId);
+      return;
+    }
+    if (this.inFlight >= limits.inFlightMax || this.#heldBytes >= limits.heldBytesMax) {
+      this.#refuse(response, "unavailable", "this host answers as many requests as it can", requestId, RETRY_AFTER);
+      return;
+    }
+    if (endpoint.inFlight >= limits.endpointInFlightMax) {
+      this.#refuse(
         response,
         "too-many-requests",
         "the endpoint answers as many requests as it may",
         requestId,
         RETRY_AFTER,
       );
+      return;
+    }
     const output = outputFormat(route.protocol, input, request.headers.accept);
     this.inFlight += 1;
     endpoint.inFlight += 1;
@@ -187,7 +194,8 @@ export class Router implements ExchangeOwner {
       this.#heldBytes += chunk.byteLength;
       if (exchange.bodyBytes > this.#options.limits.bodyBytesMax) {
         this.#finish(exchange);
-        return this.#tooLarge(exchange.response, exchange.requestId);
+        this.#tooLarge(exchange.response, exchange.requestId);
+        return;
       }
       chunks.push(chunk);
     });
@@ -215,13 +223,14 @@ export class Router implements ExchangeOwner {
     exchange.latencySampled = judge?.sampleLatency(exchange.startedMs) ?? false;
     if (exchange.assigned === null) {
       this.#finish(exchange);
-      return this.#refuse(
+      this.#refuse(
         exchange.response,
         "unavailable",
         "the endpoint does not serve yet",
         exchange.requestId,
         RETRY_AFTER,
       );
+      return;
     }
     this.#asked.add(exchange);
     this.#ask(exchange, exchange.assigned);
@@ -240,7 +249,8 @@ export class Router implements ExchangeOwner {
     const stable = exchange.endpoint.routes.stable;
     if (exchange.candidate && stable !== null && variant !== stable) {
       exchange.failedOver = true;
-      return this.#ask(exchange, stable);
+      this.#ask(exchange, stable);
+      return;
     }
     const code = exchange.attempts === 0 ? "unavailable" : "replica-lost";
     const detail = exchange.attempts === 0 ? "no replica is healthy" : "the replica died, and there is no other";
@@ -250,8 +260,10 @@ export class Router implements ExchangeOwner {
   lost(exchange: Exchange): void {
     if (exchange.done) return;
     exchange.failedOver = exchange.failedOver || exchange.candidate;
-    if (exchange.attempts >= ATTEMPTS_MAX || exchange.asked === null)
-      return this.#fail(exchange, "replica-lost", "two replicas died with this request");
+    if (exchange.attempts >= ATTEMPTS_MAX || exchange.asked === null) {
+      this.#fail(exchange, "replica-lost", "two replicas died with this request");
+      return;
+    }
     this.#ask(exchange, exchange.asked);
   }
 
@@ -259,7 +271,8 @@ export class Router implements ExchangeOwner {
     if (exchange.done) return;
     if (status === 200) {
       const contentType = output === OUTPUT_FORMAT.csv ? "text/csv; charset=utf-8" : "application/json";
-      return this.#answer(exchange, { status, contentType, body });
+      this.#answer(exchange, { status, contentType, body });
+      return;
     }
     const reason = readFailure(body);
     const code = status < 500 ? "bad-input" : "model-error";
@@ -373,43 +386,4 @@ function readFailure(body: Buffer): string {
   const failure: unknown = JSON.parse(body.toString("utf8"));
   const known = typeof failure === "object" && failure !== null && "message" in failure;
   return known ? String(failure.message) : "the model failed";
-}
-
-function sendModel(
-  response: ServerResponse,
-  { endpoint, readyOnly, requestId }: { endpoint: Endpoint; readyOnly: boolean; requestId: string },
-): void {
-  const served = endpoint.routes.stable ?? endpoint.routes.candidate;
-  const signature = served?.pool.signature ?? null;
-  const ready = served !== null && served.pool.healthy > 0;
-  if (readyOnly) return sendJson(response, ready ? 200 : 503, { name: endpoint.servedName, ready });
-  if (served === null || signature === null)
-    return sendProblem(response, { code: "unavailable", detail: "no replica is healthy", requestId });
-  sendJson(response, 200, describeModel({ name: endpoint.servedName, version: served.spec.modelVersion, signature }));
-}
-
-function describeModel(model: {
-  name: string;
-  version: string;
-  signature: NonNullable<Variant["pool"]["signature"]>;
-}): Record<string, unknown> {
-  return {
-    name: model.name,
-    versions: [model.version],
-    platform: "onnx_onnxruntime",
-    inputs: model.signature.inputs.map(openInferenceTensor),
-    outputs: model.signature.outputs.map(openInferenceTensor),
-  };
-}
-
-function openInferenceTensor(spec: TensorSpec): Record<string, unknown> {
-  const shape = spec.shape.map((size) => (typeof size === "number" ? size : -1));
-  return { name: spec.name, datatype: OPEN_INFERENCE_TYPE[spec.type], shape };
-}
-
-function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  const body = JSON.stringify(value);
-  response
-    .writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(body) })
-    .end(body);
 }

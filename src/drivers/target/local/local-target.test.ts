@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ServingFixture, servingFixture, TOKEN, TOKEN_HASH } from "../../../serving/testing/serving-fixture.ts";
 import { brokenModel, sumModel } from "../../../serving/testing/test-models.ts";
+import { targetConformance } from "../target.conformance.ts";
 import type { Effect, Guard } from "../target.ts";
 import { LocalTarget } from "./local-target.ts";
 
@@ -11,6 +12,15 @@ const GUARD: Guard = {
   latencyRatioMax: 1.5,
   onHealthCheckFailure: true,
 };
+
+targetConformance("local", async () => {
+  const fixture = await servingFixture();
+  return {
+    target: new LocalTarget({ controlSocket: fixture.options.controlSocket }),
+    version: (variant, overrides) => fixture.version(variant, sumModel({ bias: variant === "v1" ? 1 : 2 }), overrides),
+    dispose: () => fixture.dispose(),
+  };
+});
 
 describe("a model served on this host", () => {
   let fixture: ServingFixture;
