@@ -98,7 +98,8 @@ function replay(engine: TinyEngine, id: string): Rollout | string {
     if (isTerminal(rollout.phase)) return `${id} went on after its end`;
     const early = bakedTooShort(rollout, event);
     rollout = advance(rollout, event).rollout;
-    if (early && rollout.phase !== "Baking") return `${id} left its bake before it was over`;
+    if (early && (rollout.phase === "Shifting" || rollout.phase === "Promoting"))
+      return `${id} left its bake before it was over`;
   }
   return rollout;
 }

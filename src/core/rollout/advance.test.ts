@@ -61,7 +61,9 @@ describe("the main path", () => {
 
   it("completes a dry run after verification, with what a live one would still need", () => {
     const refusals = [{ clause: "CP-5", message: "No test evidence." }];
-    const script = new Script(testRollout(testPlan({}, true))).happens(
+    const script = new Script(testRollout(testPlan({}, true)));
+    expect(script.try({ type: "proposed", decision: decisionOf() }).entered).toEqual(["Verifying"]);
+    script.happens(
       { type: "proposed", decision: decisionOf({ decision: "needs-approval", slotTaken: true }) },
       { type: "verified", refusals },
     );

@@ -122,6 +122,12 @@ describe("a verdict", () => {
     expect(script.happens({ type: "tick" }).rollout.reason?.code).toBe("deadline");
   });
 
+  it("of fail names the metric that failed", () => {
+    const metrics = [...verdictOf("error", "measurement").metrics, ...verdictOf("fail", "latency").metrics];
+    const script = baking().happens({ type: "watched", verdict: { outcome: "fail", metrics } });
+    expect(script.rollout.reason).toEqual({ code: "verdict", message: "latency: fail." });
+  });
+
   it("of failing health is told apart", () => {
     expect(baking().happens(watched("fail", "health")).rollout.reason?.code).toBe("health");
   });

@@ -69,7 +69,7 @@ function onAnswered(rollout: Rollout, answer: Exclude<Answer, { type: "command-f
       return onWatched(rollout, answer.verdict, command.type === "watch" && command.mode === "guard");
     case "promoted":
       // A promotion that is done is not undone for being late: the new version serves, and a rollback is a risk too.
-      return end({ ...rollout, weightPercent: 100 }, "Succeeded", null);
+      return end(rollout, "Succeeded", null);
     case "rolled-back":
       return end({ ...rollout, weightPercent: 0 }, "RolledBack", rollout.reason);
   }

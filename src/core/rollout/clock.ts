@@ -34,7 +34,7 @@ export function isOverdue(rollout: Rollout): boolean {
   return deadline !== null && rollout.seenAtMs >= deadline;
 }
 
-/** True when the wait for approvals is over; meaningful only where something waits. */
+/** True when something waits for approvals and its time is over. */
 export function isExpired(rollout: Rollout): boolean {
   return rollout.expiresAtMs !== null && rollout.seenAtMs >= rollout.expiresAtMs;
 }
@@ -42,6 +42,5 @@ export function isExpired(rollout: Rollout): boolean {
 /** When a tick will have something to do; null when only a signal or an answer can move the rollout. */
 export function nextWakeAtMs(rollout: Rollout): number | null {
   if (isTerminal(rollout.phase)) return null;
-  const waits = rollout.phase === "Proposed" || rollout.phase === "AwaitingApproval";
-  return waits ? rollout.expiresAtMs : deadlineAtMs(rollout);
+  return rollout.expiresAtMs ?? deadlineAtMs(rollout);
 }

@@ -12,6 +12,7 @@ const WAITS_FOR: Partial<Record<Phase, readonly Command["type"][]>> = {
   RollingBack: ["rollback"],
 };
 const ON_THE_CLOCK: readonly Phase[] = ["Verifying", "Snapshotting", "Provisioning", "Shifting", "Baking", "Promoting"];
+const WAITING: readonly Phase[] = ["Proposed", "AwaitingApproval"];
 const BEFORE_EFFECTS: readonly Phase[] = ["Proposed", "AwaitingApproval", "Queued", "Verifying", "Snapshotting"];
 const AFTER_EFFECTS: readonly Phase[] = [
   "Provisioning",
@@ -48,6 +49,7 @@ export function brokenInvariants(rollout: Rollout): string[] {
       !rollout.pauseRequested || (phase !== "Paused" && !isTerminal(phase)),
       "a pause that took hold is no wish any more",
     ],
+    [rollout.expiresAtMs === null || WAITING.includes(phase) || isTerminal(phase), "only a wait for approvals expires"],
     [!isTerminal(phase) || rollout.wakeAtMs === null, "nothing wakes a rollout that ended"],
   ];
   return rules.filter(([holds]) => !holds).map(([, rule]) => rule);

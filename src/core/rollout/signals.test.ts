@@ -186,6 +186,20 @@ describe("a pause", () => {
     expect(script.rollout.wakeAtMs).toBe(540_000 + 600_000 - 40_000);
   });
 
+  it("of a bake that was over and undecided asks for the verdict at once when it ends", () => {
+    const script = new Script().happens(...TO_FIRST_BAKE).later(60_000);
+    script
+      .happens({ type: "watched", verdict: verdictOf("inconclusive") })
+      .later(5_000)
+      .happens(paused)
+      .later(1_000);
+    expect(script.happens({ type: "resumed", by: "ann" }).rollout.pending?.command).toMatchObject({ untilMs: 66_000 });
+  });
+
+  it("is asked for once", () => {
+    expect(new Script().happens(proposed, paused).refuses(paused)).toContain("already");
+  });
+
   it("goes on guarding the candidate: a failure rolls back, everything else is watched again", () => {
     const script = new Script().happens(...TO_FIRST_BAKE, paused);
     expect(script.rollout.pending?.command).toMatchObject({ type: "watch", mode: "guard", percent: 10 });
@@ -214,6 +228,8 @@ describe("a pause", () => {
   it("is no matter for a dry run", () => {
     const script = new Script(testRollout(testPlan({}, true))).happens(proposed);
     expect(script.refuses(paused)).toContain("dry run");
+    const early = new Script().happens(paused, { type: "proposed", decision: decisionOf({ dryRun: true }) });
+    expect(early.rollout).toMatchObject({ phase: "Verifying", dryRun: true, pauseRequested: false });
   });
 });
 

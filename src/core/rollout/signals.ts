@@ -79,8 +79,7 @@ export function onAlarm(rollout: Rollout, { name, message }: Of<"alarm">): Step 
 }
 
 export function onTick(rollout: Rollout): Step {
-  const waits = rollout.phase === "Proposed" || rollout.phase === "AwaitingApproval";
-  if (waits && isExpired(rollout)) {
+  if (isExpired(rollout)) {
     const message = "Nobody completed the approvals in time.";
     return end(rollout, "Expired", { code: "expired", message });
   }

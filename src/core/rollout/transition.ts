@@ -83,7 +83,6 @@ export function enterBaking(rollout: Rollout, percent: number): Rollout {
     phase: "Baking",
     weightPercent: percent,
     bake: { percent, startedAtMs: rollout.seenAtMs },
-    lastVerdict: null,
   };
   return baking.pauseRequested ? pauseBake(baking) : watchBake(baking, bakeEndMs(baking));
 }
@@ -141,7 +140,7 @@ function nextPercent(rollout: Rollout): number | null {
 export function overrun(rollout: Rollout): Rollout {
   const { deadlineSeconds } = rollout.plan.spec.rollout;
   const passed = `The deadline of ${deadlineSeconds} s passed in ${rollout.phase}.`;
-  const verdict = rollout.phase === "Baking" ? rollout.lastVerdict : null;
+  const verdict = rollout.lastVerdict;
   if (verdict?.outcome === "inconclusive" || verdict?.outcome === "error") {
     const undecided = `${passed} The last verdict was ${verdict.outcome}: ${verdict.message}`;
     return giveUp(rollout, "Failed", { code: "inconclusive", message: undecided });
