@@ -1,0 +1,165 @@
+import { describe, expect, it } from "vitest";
+import { CanaryJudge, type JudgeAlarm, type JudgeGuard } from "./canary-judge.ts";
+
+const GUARD: JudgeGuard = {
+  alpha: 0.01,
+  requestsMin: 50,
+  errorRateExcessMax: 0.01,
+  latencyRatioMax: 1.5,
+  onHealthCheckFailure: true,
+};
+
+/** A small seeded generator (mulberry32): the trials are the same in every run. */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+interface Trial {
+  seed: number;
+  requests: number;
+  probability: (n: number) => number;
+  errorRate: (candidate: boolean, n: number) => number;
+  latencyMs: (candidate: boolean, n: number, random: () => number) => number;
+  /** Between two requests. */
+  gapMs: number;
+}
+
+const CALM = {
+  requests: 10_000,
+  probability: () => 0.1,
+  errorRate: () => 0.01,
+  latencyMs: (_candidate: boolean, _n: number, random: () => number) => 20 * Math.exp(random() + random() - 1),
+  gapMs: 180,
+};
+
+function run(trial: Trial): { alarm: JudgeAlarm | null; requests: number } {
+  const random = seeded(trial.seed);
+  const judge = new CanaryJudge({ guard: GUARD, stableSoFar: { requests: 0, errors: 0 } });
+  for (let n = 1; n <= trial.requests; n += 1) {
+    const atMs = n * trial.gapMs;
+    const probability = trial.probability(n);
+    const candidate = random() < probability;
+    const latencySampled = judge.sampleLatency(atMs);
+    const failed = random() < trial.errorRate(candidate, n);
+    const latencyMs = trial.latencyMs(candidate, n, random);
+    const alarm = judge.record({ candidate, probability, failed, latencyMs, latencySampled, atMs });
+    if (alarm !== null) return { alarm, requests: n };
+  }
+  return { alarm: null, requests: trial.requests };
+}
+
+function falseAlarms(trials: number, trial: Omit<Trial, "seed">): number {
+  let alarms = 0;
+  for (let seed = 1; seed <= trials; seed += 1) if (run({ ...trial, seed }).alarm !== null) alarms += 1;
+  return alarms;
+}
+
+function medianRequests(trials: number, trial: Omit<Trial, "seed">): number {
+  const requests = Array.from({ length: trials }, (_, at) => run({ ...trial, seed: at + 1 }))
+    .map(({ alarm, requests }) => (alarm === null ? Number.POSITIVE_INFINITY : requests))
+    .sort((a, b) => a - b);
+  return requests[Math.floor(trials / 2)] ?? Number.POSITIVE_INFINITY;
+}
+
+describe("the judge when the candidate is no worse", () => {
+  // 300 rollouts at a true rate of 1 % have more than 9 alarms in 0.1 % of cases; the guarantee is "at most 1 %".
+  const ALARMS_MAX = 9;
+
+  it("raises an alarm in at most 1 % of rollouts", () => {
+    expect(falseAlarms(300, CALM)).toBeLessThanOrEqual(ALARMS_MAX);
+  });
+
+  it("is not fooled by errors that rise in both arms while the share ramps up", () => {
+    const probability = (n: number) => (n < 3000 ? 0.05 : n < 6000 ? 0.25 : 0.5);
+    const errorRate = (_candidate: boolean, n: number) => 0.003 + (0.027 * n) / 10_000;
+    expect(falseAlarms(300, { ...CALM, probability, errorRate })).toBeLessThanOrEqual(ALARMS_MAX);
+  });
+
+  it("is not fooled by bursts in which both arms fail and are slow", () => {
+    const burst = (n: number) => n % 2000 < 100;
+    const errorRate = (_candidate: boolean, n: number) => (burst(n) ? 0.6 : 0.005);
+    const latencyMs = (candidate: boolean, n: number, random: () => number) =>
+      CALM.latencyMs(candidate, n, random) * (burst(n) ? 8 : 1);
+    expect(falseAlarms(300, { ...CALM, errorRate, latencyMs })).toBeLessThanOrEqual(ALARMS_MAX);
+  });
+
+  it("does not mind a candidate that is slower within the margin", () => {
+    const latencyMs = (candidate: boolean, n: number, random: () => number) =>
+      CALM.latencyMs(candidate, n, random) * (candidate ? 1.3 : 1);
+    expect(falseAlarms(200, { ...CALM, latencyMs })).toBeLessThanOrEqual(ALARMS_MAX);
+  });
+
+  it("does not mind a candidate that takes twice as long when both take no time", () => {
+    const latencyMs = (candidate: boolean, _n: number, random: () => number) => (candidate ? 2 : 1) * (0.2 + random());
+    expect(falseAlarms(100, { ...CALM, latencyMs })).toBe(0);
+  });
+
+  it("takes a pause of one process for one event, not for as many as it held back", () => {
+    // Every 5 s the candidate's process stands still for 100 ms, at 200 requests a second.
+    const latencyMs = (candidate: boolean, n: number, random: () => number) =>
+      CALM.latencyMs(candidate, n, random) + (candidate && n % 1000 < 20 ? 100 : 0);
+    expect(falseAlarms(100, { ...CALM, gapMs: 5, latencyMs })).toBeLessThanOrEqual(3);
+  });
+});
+
+describe("the judge when the candidate is worse", () => {
+  it("finds half of the requests failing within 120 requests at a tenth of the traffic", () => {
+    const errorRate = (candidate: boolean) => (candidate ? 0.5 : 0.01);
+    expect(medianRequests(101, { ...CALM, errorRate })).toBeLessThanOrEqual(120);
+  });
+
+  it("finds 5 % of errors instead of 1 % within 3000 requests", () => {
+    const errorRate = (candidate: boolean) => (candidate ? 0.05 : 0.01);
+    expect(medianRequests(51, { ...CALM, errorRate })).toBeLessThanOrEqual(3000);
+  });
+
+  it("finds a third of errors at half of the traffic within 70 requests", () => {
+    const errorRate = (candidate: boolean) => (candidate ? 0.35 : 0);
+    expect(medianRequests(101, { ...CALM, probability: () => 0.5, errorRate })).toBeLessThanOrEqual(70);
+  });
+
+  it("finds a failure that begins late", () => {
+    const errorRate = (candidate: boolean, n: number) => (candidate && n > 5000 ? 0.3 : 0.01);
+    expect(medianRequests(51, { ...CALM, errorRate })).toBeLessThanOrEqual(5600);
+  });
+
+  it("finds latencies five times as long, and says that it is the latency", () => {
+    const latencyMs = (candidate: boolean, n: number, random: () => number) =>
+      CALM.latencyMs(candidate, n, random) * (candidate ? 5 : 1);
+    expect(medianRequests(51, { ...CALM, gapMs: 250, latencyMs })).toBeLessThanOrEqual(300);
+    const { alarm } = run({ ...CALM, gapMs: 250, latencyMs, seed: 7 });
+    expect(alarm?.metric).toBe("latency");
+    expect(alarm?.firstBadAtMs).toBeLessThan(alarm?.atMs ?? 0);
+  });
+
+  it("finds errors with nothing to compare with, by the explicit limit", () => {
+    const errorRate = (candidate: boolean) => (candidate ? 0.2 : 0.01);
+    expect(medianRequests(51, { ...CALM, probability: () => 1, errorRate })).toBeLessThanOrEqual(150);
+  });
+
+  it("keeps to the explicit limit's error rate when there is nothing to compare with", () => {
+    const alarms = falseAlarms(200, { ...CALM, probability: () => 1, errorRate: () => GUARD.errorRateExcessMax });
+    expect(alarms).toBeLessThanOrEqual(7);
+  });
+
+  it("says how many requests were touched and when the first one failed", () => {
+    const judge = new CanaryJudge({ guard: GUARD, stableSoFar: { requests: 0, errors: 0 } });
+    let alarm: JudgeAlarm | null = null;
+    for (let n = 0; alarm === null && n < 1000; n += 1) {
+      const candidate = n % 2 === 1;
+      const failed = candidate && n >= 21;
+      alarm = judge.record({ candidate, probability: 0.5, failed, latencyMs: 3, latencySampled: false, atMs: n });
+    }
+    expect(alarm).toMatchObject({ metric: "errors", firstBadAtMs: 21 });
+    expect(alarm?.candidateErrors).toBeLessThan(alarm?.candidateRequests ?? 0);
+    expect(
+      judge.record({ candidate: true, probability: 0.5, failed: true, latencyMs: 3, latencySampled: false, atMs: 1e6 }),
+    ).toBeNull();
+  });
+});
