@@ -27,7 +27,7 @@ export interface Finding {
   limit: unknown;
   /** JSON pointer into the plan; null when the clause is not about one field. */
   path: string | null;
-  document: "agentops" | "continuum";
+  document: "agentops" | "continuum" | "own";
   section: string;
 }
 
@@ -44,9 +44,13 @@ export type Obligation =
   | { kind: "evidence"; of: EvidenceKind; clauses: string[]; status: ObligationStatus }
   | { kind: "snapshot"; clauses: string[]; status: ObligationStatus };
 
-export type PatchOperation =
-  | { op: "add" | "replace"; path: string; value: unknown }
-  | { op: "remove"; path: string };
+export type PatchOperation = { op: "add" | "replace"; path: string; value: unknown } | { op: "remove"; path: string };
+
+/** Something that must be there by a gate and is not. */
+export interface Refusal {
+  clause: string;
+  message: string;
+}
 
 export interface Cost {
   /** null when the price of the instance type is unknown. */
@@ -73,9 +77,11 @@ export interface Decision {
   obligations: Obligation[];
   source: "shipped" | "bundle" | "server";
   unchecked: string[];
+  /** Only at the gates after *propose*: what must be there by now and is not. */
+  refusals?: Refusal[];
   /** Only when `simulation`: every action reports compliance, and the truth stands in `live`. */
   report?: "COMPLIANT";
-  live?: Pick<Decision, "decision" | "findings" | "obligations" | "fix">;
+  live?: Pick<Decision, "decision" | "findings" | "obligations" | "fix" | "refusals">;
 }
 
 /** What is known when a plan is decided, gathered before Cedar is asked. Money in micro-USD per hour. */

@@ -1,0 +1,101 @@
+import { toUsd } from "../pricing/price-table.ts";
+import { type Attributes, isMoney } from "./attributes.ts";
+import type { Finding, Level } from "./decision.ts";
+import type { Evaluation } from "./evaluate.ts";
+import type { Policy } from "./policy.ts";
+
+const ORDER: readonly Level[] = ["deny", "approval", "require", "advise"];
+
+/** What the evaluation says, in the user's terms: denials first, then in the order of the policy set. */
+export function findingsOf(evaluation: Evaluation, attributes: Attributes): Finding[] {
+  const found = evaluation.forbidding.map((policy) => ({ finding: findingOf(policy, attributes), policy }));
+  nameStrictestCap(found);
+  const failures = evaluation.failures.map(failureFinding);
+  const findings = [...failures, ...withoutLooserTwins(found)];
+  return findings.sort((a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level));
+}
+
+type Found = { finding: Finding; policy: Policy };
+
+function findingOf(policy: Policy, attributes: Attributes): Finding {
+  const observed = shown(policy.observed, attributeValue(policy.observed, attributes));
+  const limit = limitOf(policy, attributes);
+  return {
+    clause: policy.clause,
+    level: policy.level,
+    message: policy.reason
+      .replaceAll("{observed}", inWords(observed, isMoney(policy.observed)))
+      .replaceAll("{limit}", inWords(limit, isMoney(policy.observed))),
+    observed,
+    limit,
+    path: policy.path,
+    document: policy.document,
+    section: policy.section,
+  };
+}
+
+function failureFinding(where: Evaluation["failures"][number]): Finding {
+  const { clause, document, section } = where;
+  const message = `${clause} could not be evaluated, and what cannot be evaluated is denied`;
+  return { clause, level: "deny", message, observed: null, limit: null, path: null, document, section };
+}
+
+/** The limit of a policy as a decision shows it: money in USD, null where the clause names none. */
+export function limitOf(policy: Policy, attributes: Attributes): unknown {
+  if (policy.limit === null) return null;
+  if (policy.limit.kind === "value") return policy.limit.value;
+  return shown(policy.limit.name, attributeValue(policy.limit.name, attributes));
+}
+
+function attributeValue(name: string | null, attributes: Attributes): unknown {
+  return name === null ? null : attributes[name as keyof Attributes];
+}
+
+/** Nothing there is null: an empty list and an absent value say the same. */
+function shown(name: string | null, value: unknown): unknown {
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return null;
+  return isMoney(name) && typeof value === "number" ? toUsd(value) : value;
+}
+
+function inWords(value: unknown, money: boolean): string {
+  if (value === null) return "nothing";
+  if (Array.isArray(value)) return value.join(", ");
+  return money && typeof value === "number" ? usd(value) : String(value);
+}
+
+/** At least cents, and as many digits as it takes: $0.115 is not $0.12 beside a cap of $0.12. */
+function usd(value: number): string {
+  return `$${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 6, useGrouping: false })}`;
+}
+
+/** Where several caps are broken, each finding says which one bound: the lowest. */
+function nameStrictestCap(found: Found[]): void {
+  const caps = found.filter(({ policy, finding }) => isBudget(policy) && typeof finding.limit === "number");
+  const strictest = caps.toSorted((a, b) => Number(a.finding.limit) - Number(b.finding.limit))[0];
+  if (strictest === undefined) return;
+  for (const { finding } of caps) {
+    if (Number(finding.limit) <= Number(strictest.finding.limit)) continue;
+    finding.message += `; the strictest cap here is ${strictest.policy.clause}'s ${usd(Number(strictest.finding.limit))}`;
+  }
+}
+
+function isBudget(policy: Policy): boolean {
+  return policy.level === "deny" && isMoney(policy.observed);
+}
+
+/** A clause with two caps (the document's and the proposer's own) is reported once, with the one that bound. */
+function withoutLooserTwins(found: Found[]): Finding[] {
+  const kept = found.filter(({ finding, policy }) => {
+    if (!isBudget(policy)) return true;
+    const twins = found.filter((other) => isBudget(other.policy) && other.policy.clause === policy.clause);
+    return twins.every((twin) => twin.policy === policy || Number(twin.finding.limit) >= Number(finding.limit));
+  });
+  // Equal caps of one clause would both stay: the first one speaks.
+  const spoken = new Set<string>();
+  return kept.flatMap(({ finding, policy }) => {
+    if (!isBudget(policy)) return [finding];
+    if (spoken.has(policy.clause)) return [];
+    spoken.add(policy.clause);
+    return [finding];
+  });
+}
