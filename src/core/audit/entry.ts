@@ -119,7 +119,7 @@ export type AuditErrorCode = "bad-audit-entry";
 
 /** The bytes that are hashed and stored. Throws `bad-audit-entry` when a field is not of its shape. */
 export function encodeEntry(entry: AuditEntry): Buffer {
-  const parsed = check(entry);
+  const parsed = parseEntry(entry);
   if (!parsed.ok) {
     throw new ContinuumError<AuditErrorCode>("bad-audit-entry", `${parsed.problem.path}: ${parsed.problem.message}`);
   }
@@ -134,10 +134,18 @@ export function decodeEntry(bytes: Uint8Array): Parsed<AuditEntry> {
   } catch {
     return problem("", "must be JSON in UTF-8");
   }
-  const parsed = check(value);
+  const parsed = parseEntry(value);
   if (!parsed.ok) return parsed;
   const canonical = Buffer.from(canonicalText(parsed.value), "utf8");
   return Buffer.compare(canonical, bytes) === 0 ? parsed : problem("", "must be RFC 8785 canonical JSON");
+}
+
+/** Whether a value that was read from JSON is an entry. */
+export function parseEntry(value: unknown): Parsed<AuditEntry> {
+  const result = auditEntrySchema.safeParse(value);
+  if (result.success) return { ok: true, value: result.data };
+  const [issue] = result.error.issues;
+  return problem(`/${(issue?.path ?? []).map(String).join("/")}`, issue?.message ?? "is not an audit entry");
 }
 
 /** The time of an entry, from milliseconds since the epoch. */
@@ -154,13 +162,6 @@ export function canonicalText(value: unknown): string {
 
 // A byte order mark is kept, so that it counts as a change instead of vanishing.
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function check(value: unknown): Parsed<AuditEntry> {
-  const result = auditEntrySchema.safeParse(value);
-  if (result.success) return { ok: true, value: result.data };
-  const [issue] = result.error.issues;
-  return problem(`/${(issue?.path ?? []).map(String).join("/")}`, issue?.message ?? "is not an audit entry");
-}
 
 function problem(path: string, message: string): Parsed<never> {
   return { ok: false, problem: { path, message } };

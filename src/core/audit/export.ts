@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { assert } from "../error.ts";
-import { canonicalText, decodeEntry } from "./entry.ts";
+import { canonicalText, decodeEntry, parseEntry } from "./entry.ts";
 import { appendLeaf, EMPTY_FRONTIER, type Frontier, leafHash, rootFromFrontier } from "./merkle.ts";
 
 /**
@@ -43,7 +43,7 @@ export function exportWriter(tenant: string): ExportWriter {
       const parsed = decodeEntry(bytes);
       assert(parsed.ok && parsed.value.tenant === tenant, "only canonical entries of the tenant stand in its log");
       const hash = leafHash(bytes);
-      const written = line(entryRecord({ entry: parsed.value, index: frontier.size, leafHash: hash.toString("hex") }));
+      const written = entryLine(Buffer.from(bytes).toString("utf8"), { index: frontier.size, leafHash: hash });
       frontier = appendLeaf(frontier, hash);
       return written;
     },
@@ -116,6 +116,7 @@ export function exportVerifier(options: VerifyOptions = {}): ExportVerifier {
 }
 
 const LINE_FEED = 0x0a;
+const BACKSLASH = 0x5c;
 /** An entry's fields are all bounded; this is far above the largest that passes its schema. */
 const LINE_BYTES_MAX = 256 * 1024;
 
@@ -134,7 +135,7 @@ interface VerifierState {
 
 function takeLine(state: VerifierState, bytes: Buffer): void {
   const record = bytes.length <= LINE_BYTES_MAX ? readRecord(bytes) : null;
-  const reason = record === null ? "the line is not canonical JSON in UTF-8" : judgeRecord(state, bytes, record);
+  const reason = record === null ? "the line is not a JSON object of a log" : judgeRecord(state, bytes, record);
   if (reason !== null) refuse(state, reason, record);
   else {
     state.line += 1;
@@ -154,7 +155,7 @@ function judgeHeader(state: VerifierState, bytes: Buffer, record: Record<string,
   if (record["type"] !== "header") return "the first line is not the header";
   if (record["format"] !== EXPORT_FORMAT || typeof tenant !== "string") return `the format is not ${EXPORT_FORMAT}`;
   const expected = headerRecord(tenant);
-  if (!isLine(bytes, expected)) return "the header was changed: its seal does not fit";
+  if (!isText(bytes, line(expected))) return "the header was changed: its seal does not fit";
   if (state.options.tenant !== undefined && state.options.tenant !== tenant) return "the log is another tenant's";
   state.tenant = tenant;
   state.headerSeal = expected.seal;
@@ -166,12 +167,11 @@ function judgeEntry(state: VerifierState, bytes: Buffer, record: Record<string, 
   const { entry } = record;
   if (record["type"] !== "entry" || entry === undefined) return `entry ${index} was expected here`;
   if (record["index"] !== index) return `entry ${index} was expected here: one is missing, repeated or out of order`;
-  const entryBytes = canonicalBytes(entry);
-  const hash = leafHash(entryBytes);
-  if (!isLine(bytes, entryRecord({ entry, index, leafHash: hash.toString("hex") }))) {
+  const text = canonicalText(entry);
+  const hash = leafHash(Buffer.from(text, "utf8"));
+  if (!isText(bytes, entryLine(text, { index, leafHash: hash })))
     return `entry ${index} was changed: its hash does not fit`;
-  }
-  const parsed = decodeEntry(entryBytes);
+  const parsed = parseEntry(entry);
   if (!parsed.ok) return `entry ${index} is no audit entry: ${parsed.problem.path} ${parsed.problem.message}`;
   if (parsed.value.tenant !== state.tenant) return `entry ${index} is another tenant's`;
   const grown = appendLeaf(state.frontier, hash);
@@ -186,7 +186,7 @@ function judgeHead(state: VerifierState, bytes: Buffer, record: Record<string, u
   if (typeof size !== "number" || typeof rootHash !== "string" || typeof headerSeal !== "string") {
     return "the head line was changed: it lacks its fields";
   }
-  if (!isLine(bytes, headRecord(headerSeal, { size, rootHash })))
+  if (!isText(bytes, line(headRecord(headerSeal, { size, rootHash }))))
     return "the head line was changed: its seal does not fit";
   if (headerSeal !== state.headerSeal) return "the head belongs to another header";
   if (size !== head.size)
@@ -232,8 +232,9 @@ function headerRecord(tenant: string): Sealed {
   return sealed({ format: EXPORT_FORMAT, tenant, type: "header" });
 }
 
-function entryRecord(fields: { entry: unknown; index: number; leafHash: string }) {
-  return { ...fields, type: "entry" };
+/** Put together by hand, in the order of RFC 8785, because the entry's own text is already canonical. */
+function entryLine(entry: string, place: { index: number; leafHash: Buffer }): string {
+  return `{"entry":${entry},"index":${place.index},"leafHash":"${place.leafHash.toString("hex")}","type":"entry"}\n`;
 }
 
 function headRecord(headerSeal: string, head: TreeHead): Sealed {
@@ -252,21 +253,21 @@ function line(record: object): string {
   return `${canonicalText(record)}\n`;
 }
 
-/** Whether the bytes are the record's one canonical form: white space, case, escapes and order all count. */
-function isLine(bytes: Buffer, record: object): boolean {
-  return Buffer.compare(bytes, canonicalBytes(record)) === 0;
+/** Whether the bytes, ended by a line feed, are exactly that text: white space, case, escapes and order all count. */
+function isText(bytes: Buffer, text: string): boolean {
+  return Buffer.byteLength(text) === bytes.length + 1 && bytes.equals(Buffer.from(text, "utf8").subarray(0, -1));
 }
 
 function canonicalBytes(value: unknown): Buffer {
   return Buffer.from(canonicalText(value), "utf8");
 }
 
-/** The line's object when the bytes are its one canonical form; repeated names and lone surrogates have none. */
+/** The line's object. No field of a log needs an escape, so that a line with one is no line of a log. */
 function readRecord(bytes: Buffer): Record<string, unknown> | null {
+  if (bytes.includes(BACKSLASH)) return null;
   try {
     const value: unknown = JSON.parse(bytes.toString("utf8"));
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
-    return isLine(bytes, value) ? { ...value } : null;
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : null;
   } catch {
     return null;
   }
