@@ -1,10 +1,10 @@
+import { isDeepStrictEqual } from "node:util";
 import { advance } from "../../src/core/rollout/advance.ts";
 import { isAnswer } from "../../src/core/rollout/answers.ts";
 import { deadlineAtMs } from "../../src/core/rollout/clock.ts";
 import { brokenInvariants } from "../../src/core/rollout/invariants.ts";
 import { holdsSlot, isTerminal } from "../../src/core/rollout/phases.ts";
 import type { Rollout, RolloutEvent } from "../../src/core/rollout/rollout.ts";
-import type { Effect } from "../../src/drivers/target/target.ts";
 import type { Quality, SimulatedHost } from "./simulated-host.ts";
 import type { TinyEngine } from "./tiny-engine.ts";
 
@@ -27,8 +27,7 @@ export function brokenAtRest({ engine, host }: Checked, changed: Iterable<string
     const deadline = deadlineAtMs(rollout);
     if (deadline !== null && nowMs > deadline + OVERDUE_MS_MAX) return `${rollout.id} goes on past its deadline`;
   }
-  for (const served of host.endpoints.values()) {
-    const { percent, candidate } = served;
+  for (const { candidatePercent: percent, candidate } of host.all()) {
     if (percent < 0 || percent > 100) return `weights do not sum to 100: ${percent}`;
     if (percent > 0 && candidate === null) return "traffic goes to a version that is not there";
   }
@@ -51,14 +50,14 @@ function brokenRollout(engine: TinyEngine, rollout: Rollout): string | null {
 }
 
 /** What must hold when an effect is about to change a target. */
-export function brokenByEffect({ engine, host }: Checked, effect: Effect): string | null {
-  const [id = ""] = effect.idempotencyKey.split("/");
-  const rollout = engine.rollout(id);
-  if (!engine.issuedKeys.has(effect.idempotencyKey)) return `${effect.idempotencyKey} was never ordered`;
-  if (rollout.dryRun || !rollout.effectsStarted)
-    return `${effect.idempotencyKey} changes the target for a ${rollout.phase} rollout`;
-  const newest = host.served(effect).generation;
-  return effect.generation < newest ? `${effect.idempotencyKey} undoes what came after it` : null;
+export function brokenByEffect(
+  engine: TinyEngine,
+  { key, generation, newest }: { key: string; generation: number; newest: number },
+): string | null {
+  const rollout = engine.rollout(key.split("/")[0] ?? "");
+  if (!engine.issuedKeys.has(key)) return `${key} was never ordered`;
+  if (rollout.dryRun || !rollout.effectsStarted) return `${key} changes the target for a ${rollout.phase} rollout`;
+  return generation < newest ? `${key} undoes what came after it` : null;
 }
 
 /** What must hold of a rollout in the moment it has ended. */
@@ -69,18 +68,20 @@ export function brokenAtEnd({ engine, host, quality }: Checked, rollout: Rollout
   if (JSON.stringify(replayed) !== JSON.stringify(rollout)) return `${id} is not what its events say`;
   const served = host.served(rollout);
   if (phase === "Succeeded") {
-    if (served.stable?.variant !== id || served.candidate !== null) return `${id} succeeded and does not serve`;
+    if (served?.stable?.variant !== id || served.candidate !== null) return `${id} succeeded and does not serve`;
     const how = quality(id);
-    return how === "good" || passedByHand(engine, rollout, how) ? null : `${id} succeeded although it is ${how}`;
+    return how === "good" || passedByHand(engine, rollout) ? null : `${id} succeeded although it is ${how}`;
   }
   if (phase === "RolledBack") {
     const bytes = engine.snapshots.get(rollout.snapshot?.sha256 ?? "") ?? new Uint8Array();
-    if (JSON.stringify({ stable: served.stable }) !== Buffer.from(bytes).toString())
-      return `${id} was rolled back to something else`;
-    return served.candidate !== null || served.percent !== 0 ? `${id} was rolled back and is still there` : null;
+    const { stable } = JSON.parse(Buffer.from(bytes).toString()) as { stable: unknown };
+    if (!isDeepStrictEqual(served?.stable ?? null, stable)) return `${id} was rolled back to something else`;
+    return (served?.candidate ?? null) !== null || served?.candidatePercent !== 0
+      ? `${id} was rolled back and is still there`
+      : null;
   }
   if (!effectsStarted)
-    return served.candidate?.variant === id ? `${id} ended in ${phase} and left something behind` : null;
+    return served?.candidate?.variant === id ? `${id} ended in ${phase} and left something behind` : null;
   return phase === "Failed" && reason?.cause !== undefined
     ? null
     : `${id} ended in ${phase} after effects, without a word`;
@@ -110,8 +111,7 @@ function bakedTooShort(rollout: Rollout, event: RolloutEvent): boolean {
   return bakedMs < rollout.plan.spec.rollout.bakeSeconds * 1000;
 }
 
-/** Only a person who cuts a bake short lets a version serve that is not good; health alone judges a first one. */
-function passedByHand(engine: TinyEngine, rollout: Rollout, quality: Quality): boolean {
-  if (quality === "silent" && !rollout.hasStable) return true;
-  return engine.events.get(rollout.id)?.some(({ event }) => event.type === "promote-requested") ?? false;
+/** Only a person who cuts a bake short lets a version serve that is not good. */
+function passedByHand(engine: TinyEngine, { id }: Rollout): boolean {
+  return engine.events.get(id)?.some(({ event }) => event.type === "promote-requested") ?? false;
 }

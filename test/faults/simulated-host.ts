@@ -1,129 +1,73 @@
-import { ContinuumError } from "../../src/core/error.ts";
-import type { Verdict } from "../../src/core/monitor/verdict.ts";
-import type {
-  Effect,
-  Observation,
-  Target,
-  TargetErrorCode,
-  TenantEndpoint,
-  VersionSpec,
-} from "../../src/drivers/target/target.ts";
+import type { SimulatedBehaviour } from "../../src/drivers/target/simulated/simulated-fault.ts";
+import type { SimulatedEndpoint, SimulatedStore } from "../../src/drivers/target/simulated/simulated-store.ts";
+import { keyOf, SimulatedTarget } from "../../src/drivers/target/simulated/simulated-target.ts";
+import type { TenantEndpoint } from "../../src/drivers/target/target.ts";
+import type { Random } from "./random.ts";
 
 export type Quality = "good" | "bad" | "silent";
 
-interface Served {
-  stable: VersionSpec | null;
-  candidate: VersionSpec | null;
-  percent: number;
-  weightsSetAtMs: number;
-  tripped: Observation["tripped"];
-  generation: number;
-  keys: Set<string>;
+export interface HostParts {
+  nowMs: () => number;
+  random: Random;
+  quality: (variant: string) => Quality;
+  /** Share of shifts that are reported as done and were not. */
+  lieRate: number;
+  /** Called just before an effect, named by its idempotency key, is kept; `newest` is the generation seen before. */
+  onEffect: (effect: { key: string; generation: number; newest: number }) => void;
+  /** Breaks the promise that older generations are refused, to see it noticed. */
+  ignoresGenerations: boolean;
 }
 
-/** What a target promises (target.ts), in memory, and nothing more; `sabotage` breaks one promise, to see it noticed. */
-export class SimulatedHost
-  implements Pick<Target, "snapshot" | "provision" | "shift" | "observe" | "promote" | "rollback">
-{
-  readonly endpoints = new Map<string, Served>();
-  private readonly parts: {
-    nowMs: () => number;
-    quality: (variant: string) => Quality;
-    /** Called just before an effect changes anything. */
-    onEffect: (effect: Effect, name: string) => void;
-    ignoresGenerations: boolean;
-  };
+/** The simulated target, on a store that can be looked into at any moment and sees every change. */
+export class SimulatedHost {
+  readonly target: SimulatedTarget;
+  private readonly endpoints = new Map<string, SimulatedEndpoint>();
+  /** The newest generation that was ever kept, also when the target forgets it. */
+  private readonly newest = new Map<string, number>();
+  private readonly parts: HostParts;
 
-  constructor(parts: SimulatedHost["parts"]) {
+  constructor(parts: HostParts) {
     this.parts = parts;
-  }
-
-  async snapshot(at: TenantEndpoint): Promise<{ bytes: Uint8Array; empty: boolean }> {
-    const { stable } = this.served(at);
-    return { bytes: Buffer.from(JSON.stringify({ stable })), empty: stable === null };
-  }
-
-  async provision(effect: Effect, candidate: VersionSpec): Promise<void> {
-    this.apply(effect, "provision", (served) => Object.assign(served, { candidate, percent: 0, tripped: null }));
-  }
-
-  async shift(effect: Effect, { percent }: { percent: number }): Promise<void> {
-    this.apply(effect, "shift", (served) => {
-      if (served.candidate === null) throw new Error("nothing was provisioned to shift traffic to");
-      Object.assign(served, { percent, weightsSetAtMs: this.parts.nowMs(), tripped: null });
+    this.target = new SimulatedTarget({
+      store: this.store(),
+      nowMs: parts.nowMs,
+      behaviour: ({ variant }, looks) => behaviourOf(parts.quality(variant), looks),
+      faults: ({ method }) => (method === "shift" && parts.random.chance(parts.lieRate) ? { kind: "lie" } : undefined),
     });
   }
 
-  async promote(effect: Effect): Promise<void> {
-    this.apply(effect, "promote", (served) => {
-      if (served.candidate === null) throw new Error("nothing was provisioned to promote");
-      Object.assign(served, { stable: served.candidate, candidate: null, percent: 0, tripped: null });
-    });
+  /** What is there now; undefined when nothing ever was. */
+  served(at: TenantEndpoint): SimulatedEndpoint | undefined {
+    return this.endpoints.get(keyOf(at));
   }
 
-  async rollback(effect: Effect, snapshot: Uint8Array): Promise<void> {
-    const { stable } = JSON.parse(Buffer.from(snapshot).toString()) as Pick<Served, "stable">;
-    this.apply(effect, "rollback", (served) =>
-      Object.assign(served, { stable, candidate: null, percent: 0, tripped: null }),
-    );
+  all(): Iterable<SimulatedEndpoint> {
+    return this.endpoints.values();
   }
 
-  async observe(at: TenantEndpoint): Promise<Observation> {
-    const served = this.served(at);
-    const verdict = this.judge(served);
-    if (verdict.outcome === "fail" && served.tripped === null) {
-      // The data plane sends all traffic back by itself, before anybody asks it to.
-      const atMs = this.parts.nowMs();
-      served.tripped = { atMs, firstBadAtMs: atMs, candidateRequests: 100, candidateErrors: 50, cause: "errors" };
-      served.percent = 0;
-    }
-    return { stable: null, candidate: null, candidatePercent: served.percent, verdict, tripped: served.tripped };
-  }
-
-  served(at: TenantEndpoint): Served {
-    const key = JSON.stringify([at.tenant, at.endpoint]);
-    const known = this.endpoints.get(key);
-    if (known !== undefined) return known;
-    const fresh = {
-      stable: null,
-      candidate: null,
-      percent: 0,
-      weightsSetAtMs: 0,
-      tripped: null,
-      generation: 0,
-      keys: new Set<string>(),
+  private store(): SimulatedStore {
+    const { onEffect, ignoresGenerations } = this.parts;
+    return {
+      load: async (key) => {
+        const state = structuredClone(this.endpoints.get(key));
+        return state !== undefined && ignoresGenerations ? { ...state, generation: 0 } : state;
+      },
+      save: async (key, state) => {
+        const before = this.endpoints.get(key);
+        const newest = this.newest.get(key) ?? 0;
+        this.newest.set(key, Math.max(newest, state.generation));
+        for (const done of state.doneKeys) {
+          if (!before?.doneKeys.includes(done)) onEffect({ key: done, generation: state.generation, newest });
+        }
+        this.endpoints.set(key, structuredClone(state));
+      },
     };
-    this.endpoints.set(key, fresh);
-    return fresh;
-  }
-
-  private apply(effect: Effect, name: string, change: (served: Served) => void): void {
-    const served = this.served(effect);
-    if (effect.generation < served.generation && !this.parts.ignoresGenerations) {
-      const code: TargetErrorCode = "stale-generation";
-      throw new ContinuumError(code, `generation ${effect.generation} is older than ${served.generation}`);
-    }
-    if (served.keys.has(effect.idempotencyKey)) return;
-    this.parts.onEffect(effect, name);
-    change(served);
-    served.generation = effect.generation;
-    served.keys.add(effect.idempotencyKey);
-  }
-
-  private judge(served: Served): Verdict {
-    if (served.tripped !== null) return verdict("fail", "errors", served.tripped.cause);
-    if (served.candidate === null || served.percent === 0)
-      return verdict("error", "measurement", "No traffic was asked for.");
-    const quality = this.parts.quality(served.candidate.variant);
-    const forMs = this.parts.nowMs() - served.weightsSetAtMs;
-    if (quality === "bad")
-      return forMs < 1_500 ? verdict("inconclusive", "traffic", "Too few.") : verdict("fail", "errors", "50 %.");
-    // Without a version to compare with, health alone decides; with one, no traffic is never a pass.
-    if (quality === "silent" && served.stable !== null) return verdict("inconclusive", "traffic", "No requests.");
-    return forMs < 2_000 ? verdict("inconclusive", "traffic", "Too few.") : verdict("pass", "errors", "0 %.");
   }
 }
 
-function verdict(outcome: Verdict["outcome"], metric: Verdict["metrics"][number]["metric"], message: string): Verdict {
-  return { outcome, metrics: [{ metric, outcome, message, observed: null, limit: null }] };
+/** The first looks never tell enough. A bad version loses its traffic by itself when there is one to give it back to. */
+function behaviourOf(quality: Quality, looks: number): SimulatedBehaviour {
+  const told = { good: "pass", bad: "fail", silent: "inconclusive" } as const;
+  const outcome = looks < 2 ? "inconclusive" : told[quality];
+  return { outcome, errorRate: quality === "bad" ? 0.5 : 0, latencyMs: 2, trips: quality === "bad" };
 }

@@ -69,7 +69,9 @@ class Run {
     this.host = new SimulatedHost({
       nowMs: () => clock.nowMs,
       quality,
-      onEffect: (effect) => this.rule(brokenByEffect(this.checked, effect)),
+      random,
+      lieRate: random.pick([0, 0, 0.1]),
+      onEffect: (effect) => this.rule(brokenByEffect(this.engine, effect)),
       ignoresGenerations: sabotage.generations === true,
     });
     this.network = new UnreliableNetwork({ clock, random, rate: random.pick([0, 0.15, 0.4, 0.7]) });

@@ -3,13 +3,20 @@ import { ContinuumError } from "../../src/core/error.ts";
 import type { Verdict } from "../../src/core/monitor/verdict.ts";
 import type { Command, RolloutEvent } from "../../src/core/rollout/rollout.ts";
 import type { Happening } from "../../src/core/rollout/testing/rollouts.ts";
-import type { Effect } from "../../src/drivers/target/target.ts";
+import type { Effect, Guard, Observation } from "../../src/drivers/target/target.ts";
 import type { Random } from "./random.ts";
 import type { SimulatedClock } from "./simulated-clock.ts";
 import type { SimulatedHost } from "./simulated-host.ts";
 import type { Committed, Job, TinyEngine } from "./tiny-engine.ts";
 import type { UnreliableNetwork } from "./unreliable-network.ts";
 
+const GUARD: Guard = {
+  alpha: 0.01,
+  requestsMin: 100,
+  errorRateExcessMax: 0.01,
+  latencyRatioMax: 1.5,
+  onHealthCheckFailure: true,
+};
 const TRIES_MAX: Partial<Record<Command["type"], number>> = { rollback: 8, watch: 1 };
 const STALE_AFTER_MS = 4_000;
 
@@ -135,7 +142,7 @@ export class Worker {
           refusals.length > 0 ? { type: "gate-refused", refusals } : { type: "gate-passed" },
         );
       case "snapshot": {
-        const { bytes, empty } = await network.call(() => host.snapshot({ tenant, endpoint }));
+        const { bytes, empty } = await network.call(() => host.target.snapshot({ tenant, endpoint }));
         const sha256 = createHash("sha256").update(bytes).digest("hex");
         engine.snapshots.set(sha256, bytes);
         return { type: "snapshot-taken", sha256, empty };
@@ -143,31 +150,34 @@ export class Worker {
       case "provision": {
         const { name: modelName, version: modelVersion, artifact: artifactDigest } = plan.spec.model;
         const version = { variant: id, modelName, modelVersion, artifactDigest, ...plan.spec.compute, planDigest };
-        await network.call(() => host.provision(effect, version));
+        await network.call(() => host.target.provision(effect, version));
         return { type: "provisioned" };
       }
       case "shift":
-        await network.call(() => host.shift(effect, { percent: command.percent }));
+        await network.call(() => host.target.shift(effect, { percent: command.percent, guard: GUARD }));
         return { type: "shifted", percent: command.percent };
       case "promote":
-        await network.call(() => host.promote(effect));
+        await network.call(() => host.target.promote(effect));
         return { type: "promoted" };
       case "rollback": {
         const bytes = engine.snapshots.get(snapshot?.sha256 ?? "");
         if (bytes === undefined) throw new Error("the snapshot is not there");
-        await network.call(() => host.rollback(effect, bytes));
+        await network.call(() => host.target.rollback(effect, bytes));
         return { type: "rolled-back" };
       }
     }
   }
 
-  private async watch(job: Job, { untilMs, mode }: Extract<Command, { type: "watch" }>): Promise<Happening | null> {
+  private async watch(
+    job: Job,
+    { untilMs, mode, percent }: Extract<Command, { type: "watch" }>,
+  ): Promise<Happening | null> {
     const { clock, engine, host, network } = this.parts;
     const { tenant, endpoint } = engine.rollout(job.rollout);
     for (;;) {
       const verdict = await network
-        .call(() => host.observe({ tenant, endpoint }))
-        .then((seen) => seen.verdict)
+        .call(() => host.target.observe({ tenant, endpoint }))
+        .then((seen) => judged(seen, percent))
         .catch((error: Error) => unmeasured(error));
       if (!engine.owns(job)) return null;
       if (verdict.outcome === "fail" || clock.nowMs >= untilMs) return { type: "watched", verdict };
@@ -175,6 +185,12 @@ export class Worker {
       await clock.sleep(Math.min(mode === "guard" ? 5_000 : 1_000, Math.max(1, untilMs - clock.nowMs)));
     }
   }
+}
+
+/** A verdict on another share of traffic than the one that was ordered is none: the shift did not happen. */
+function judged({ verdict, candidatePercent }: Observation, percent: number): Verdict {
+  if (verdict.outcome === "fail" || candidatePercent === percent) return verdict;
+  return unmeasured(new Error(`The candidate has ${candidatePercent} percent of the traffic and not ${percent}.`));
 }
 
 function unmeasured({ message }: Error): Verdict {
