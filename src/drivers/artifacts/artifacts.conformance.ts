@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Artifacts } from "./artifacts.ts";
 
@@ -41,6 +41,21 @@ export function artifactsConformance(name: string, make: MakeArtifacts): void {
       const { digest, sizeBytes } = await artifacts.put("acme", new Uint8Array());
       expect(sizeBytes).toBe(0);
       expect(await artifacts.read("acme", digest)).toHaveLength(0);
+    });
+
+    test("keeps what is larger than it works on at once", async () => {
+      const { artifacts, tamper } = await make({});
+      const large = randomBytes(9 * 1024 * 1024 + 5);
+      const { digest, sizeBytes } = await artifacts.put("acme", large);
+      expect(sizeBytes).toBe(large.length);
+      expect(large.equals(await artifacts.read("acme", digest))).toBe(true);
+      await tamper("acme", digest, (object) => {
+        const changed = Buffer.from(object);
+        const middle = Math.floor(changed.length / 2);
+        changed[middle] = (changed[middle] ?? 0) ^ 1;
+        return changed;
+      });
+      await expect(artifacts.read("acme", digest)).rejects.toMatchObject({ code: "corrupt" });
     });
 
     test("refuses bytes of another digest and bytes beyond the limit, and keeps nothing of them", async () => {

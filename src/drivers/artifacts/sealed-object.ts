@@ -45,7 +45,7 @@ export interface ObjectHeader {
 }
 
 export const HEADER_BYTES = 96;
-export const OVERHEAD_BYTES = HEADER_BYTES + 16;
+export const TAG_BYTES = 16;
 
 /** A store key from a secret: 32 raw bytes, or 64 hexadecimal digits with white space around them. */
 export function storeKey(secret: Uint8Array): StoreKey {
@@ -63,13 +63,18 @@ export function tenantFolder(key: StoreKey, tenant: string): string {
   return createHmac("sha256", folderKey).update(tenant).digest("hex");
 }
 
-/** `sha256:` and the hexadecimal hash of the bytes. */
-export function digestOf(bytes: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-}
+/** The pieces in which bytes are hashed, encrypted and decrypted, so that a large model never holds up the process. */
+export const PIECE_BYTES = 4 * 1024 * 1024;
 
-/** Encrypts; `name.digest` must be the digest of `plaintext`. */
-export function seal(key: StoreKey, name: ObjectName, object: { plaintext: Uint8Array; createdAtMs: number }): Buffer {
+/**
+ * Encrypts piece by piece; the pieces in their order are the object. `name.digest` must be the digest of `plaintext`,
+ * which must not change until the last piece was taken.
+ */
+export function* seal(
+  key: StoreKey,
+  name: ObjectName,
+  object: { plaintext: Uint8Array; createdAtMs: number },
+): Generator<Buffer, void, undefined> {
   const salt = randomBytes(SALT_BYTES);
   const fixed = Buffer.alloc(FIXED_BYTES);
   fixed.set(MAGIC, 0);
@@ -80,7 +85,11 @@ export function seal(key: StoreKey, name: ObjectName, object: { plaintext: Uint8
   const header = Buffer.concat([fixed, headerMac(key, name, fixed)]);
   const cipher = createCipheriv("aes-256-gcm", objectKey(key, name, salt), NONCE);
   cipher.setAAD(associatedData(header, name));
-  return Buffer.concat([header, cipher.update(object.plaintext), cipher.final(), cipher.getAuthTag()]);
+  yield header;
+  for (let at = 0; at < object.plaintext.length; at += PIECE_BYTES) {
+    yield cipher.update(object.plaintext.subarray(at, at + PIECE_BYTES));
+  }
+  yield Buffer.concat([cipher.final(), cipher.getAuthTag()]);
 }
 
 /**
@@ -96,27 +105,47 @@ export function readHeader(key: StoreKey, name: ObjectName, first: Uint8Array, f
     throw corrupt(name, "its header is not authentic");
   }
   const sizeBytes = Number(header.readBigUInt64BE(16));
-  if (fileBytes !== sizeBytes + OVERHEAD_BYTES) throw corrupt(name, "its length is not what its header says");
+  if (fileBytes !== sizeBytes + HEADER_BYTES + TAG_BYTES) throw corrupt(name, "its length is not what its header says");
   return { sizeBytes, createdAtMs: Number(header.readBigUInt64BE(24)) };
 }
 
-/** The plaintext, authenticated and hashed again. Errors: `corrupt`. */
+/** Decrypts what follows an object's header. Nothing that `update` answers may be used before `finish` returned. */
+export interface Opener {
+  update(ciphertext: Uint8Array): Buffer;
+  /** Errors: `corrupt` when content, header, tenant or digest is not what was sealed. */
+  finish(tag: Uint8Array): void;
+}
+
+/** `header` must have passed `readHeader`. The content is authenticated, and its digest taken again. */
+export function opener(key: StoreKey, name: ObjectName, header: Uint8Array): Opener {
+  const secret = objectKey(key, name, header.subarray(32, 64));
+  const decipher = createDecipheriv("aes-256-gcm", secret, NONCE, { authTagLength: TAG_BYTES });
+  decipher.setAAD(associatedData(header, name));
+  const hash = createHash("sha256");
+  return {
+    update(ciphertext) {
+      const plaintext = decipher.update(ciphertext);
+      hash.update(plaintext);
+      return plaintext;
+    },
+    finish(tag) {
+      decipher.setAuthTag(tag);
+      try {
+        decipher.final();
+      } catch (cause) {
+        throw corrupt(name, "its content is not authentic", cause);
+      }
+      if (`sha256:${hash.digest("hex")}` !== name.digest) throw corrupt(name, "its content has another digest");
+    },
+  };
+}
+
+/** The plaintext of an object that is at hand as a whole. Errors: `corrupt`. */
 export function open(key: StoreKey, name: ObjectName, object: Uint8Array): Buffer {
   readHeader(key, name, object, object.length);
-  const header = object.subarray(0, HEADER_BYTES);
-  const tagStart = object.length - TAG_BYTES;
-  const decipher = createDecipheriv("aes-256-gcm", objectKey(key, name, header.subarray(32, 64)), NONCE, {
-    authTagLength: TAG_BYTES,
-  });
-  decipher.setAAD(associatedData(header, name));
-  decipher.setAuthTag(object.subarray(tagStart));
-  const plaintext = decipher.update(object.subarray(HEADER_BYTES, tagStart));
-  try {
-    decipher.final();
-  } catch (cause) {
-    throw corrupt(name, "its content is not authentic", cause);
-  }
-  if (digestOf(plaintext) !== name.digest) throw corrupt(name, "its content has another digest");
+  const content = opener(key, name, object.subarray(0, HEADER_BYTES));
+  const plaintext = content.update(object.subarray(HEADER_BYTES, -TAG_BYTES));
+  content.finish(object.subarray(-TAG_BYTES));
   return plaintext;
 }
 
@@ -124,7 +153,6 @@ const MAGIC = Buffer.from("CTMARTF1");
 const KEY_BYTES = 32;
 const SALT_BYTES = 32;
 const FIXED_BYTES = 64;
-const TAG_BYTES = 16;
 /** Constant because no key ever encrypts twice: each comes from a fresh 256-bit salt. */
 const NONCE = Buffer.alloc(12);
 

@@ -1,10 +1,21 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open as openFile, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open as openFile, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ContinuumError } from "../../../core/error.ts";
 import { admit, DEFAULT_ARTIFACT_BYTES_MAX, isDigest, notFound } from "../admission.ts";
 import type { ArtifactErrorCode, ArtifactInfo, Artifacts } from "../artifacts.ts";
-import { HEADER_BYTES, open, readHeader, type StoreKey, seal, storeKey, tenantFolder } from "../sealed-object.ts";
+import {
+  HEADER_BYTES,
+  type ObjectName,
+  opener,
+  PIECE_BYTES,
+  readHeader,
+  type StoreKey,
+  seal,
+  storeKey,
+  TAG_BYTES,
+  tenantFolder,
+} from "../sealed-object.ts";
 
 export interface LocalArtifactsOptions {
   /** The folder of the store; made when it is not there. */
@@ -45,7 +56,7 @@ class LocalArtifacts implements Artifacts {
   }
 
   async put(tenant: string, bytes: Uint8Array, expectedDigest?: string): Promise<ArtifactInfo> {
-    const digest = admit(bytes, { sizeBytesMax: this.#sizeBytesMax, expectedDigest });
+    const digest = await admit(bytes, { sizeBytesMax: this.#sizeBytesMax, expectedDigest });
     if (!(await this.#isWhole(tenant, digest))) {
       const sealed = seal(this.#key, { tenant, digest }, { plaintext: bytes, createdAtMs: this.#nowMs() });
       await onDisk(() => this.#write(tenant, digest, sealed));
@@ -57,9 +68,13 @@ class LocalArtifacts implements Artifacts {
 
   async read(tenant: string, digest: string): Promise<Uint8Array> {
     if (!isDigest(digest)) throw notFound(digest);
-    const object = await onDisk(() => unlessMissing(readFile(this.#path(tenant, digest))));
-    if (object === undefined) throw notFound(digest);
-    return open(this.#key, { tenant, digest }, object);
+    const file = await onDisk(() => unlessMissing(openFile(this.#path(tenant, digest), "r")));
+    if (file === undefined) throw notFound(digest);
+    try {
+      return await readObject(this.#key, { tenant, digest }, file);
+    } finally {
+      await file.close();
+    }
   }
 
   async stat(tenant: string, digest: string): Promise<ArtifactInfo | undefined> {
@@ -95,7 +110,7 @@ class LocalArtifacts implements Artifacts {
     }
   }
 
-  async #write(tenant: string, digest: string, sealed: Buffer): Promise<void> {
+  async #write(tenant: string, digest: string, sealed: Iterable<Buffer>): Promise<void> {
     const folder = this.#folder(tenant);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await this.#sweep(folder);
@@ -103,7 +118,7 @@ class LocalArtifacts implements Artifacts {
     try {
       const file = await openFile(part, "wx", 0o600);
       try {
-        await file.writeFile(sealed);
+        for (const piece of sealed) await file.writeFile(piece);
         await file.sync();
       } finally {
         await file.close();
@@ -135,16 +150,50 @@ class LocalArtifacts implements Artifacts {
   }
 }
 
-async function firstBytes(path: string): Promise<{ bytes: Uint8Array; fileBytes: number }> {
+/** Decrypts piece by piece into the one buffer that is answered, and answers it only when all of it was authentic. */
+async function readObject(key: StoreKey, name: ObjectName, file: FileHandle): Promise<Buffer> {
+  const first = await onDisk(() => readFirst(file));
+  const { sizeBytes } = readHeader(key, name, first.bytes, first.fileBytes);
+  const content = opener(key, name, first.bytes);
+  const plaintext = Buffer.alloc(sizeBytes);
+  for (let at = 0; at < sizeBytes; at += PIECE_BYTES) {
+    const bytes = Math.min(PIECE_BYTES, sizeBytes - at);
+    const piece = await onDisk(() => readAt(file, { position: HEADER_BYTES + at, bytes }));
+    plaintext.set(content.update(piece), at);
+  }
+  content.finish(await onDisk(() => readAt(file, { position: HEADER_BYTES + sizeBytes, bytes: TAG_BYTES })));
+  return plaintext;
+}
+
+async function firstBytes(path: string): Promise<FirstBytes> {
   const file = await openFile(path, "r");
   try {
-    const { size } = await file.stat();
-    const bytes = Buffer.alloc(Math.min(HEADER_BYTES, size));
-    await file.read(bytes, 0, bytes.length, 0);
-    return { bytes, fileBytes: size };
+    return await readFirst(file);
   } finally {
     await file.close();
   }
+}
+
+interface FirstBytes {
+  /** As many as a header has, or as the file has. */
+  bytes: Buffer;
+  fileBytes: number;
+}
+
+async function readFirst(file: FileHandle): Promise<FirstBytes> {
+  const { size } = await file.stat();
+  return { bytes: await readAt(file, { position: 0, bytes: Math.min(HEADER_BYTES, size) }), fileBytes: size };
+}
+
+/** Exactly that many bytes, or zeros where the file ends early, which no authentication lets pass. */
+async function readAt(file: FileHandle, range: { position: number; bytes: number }): Promise<Buffer> {
+  const buffer = Buffer.alloc(range.bytes);
+  for (let filled = 0; filled < range.bytes; ) {
+    const { bytesRead } = await file.read(buffer, filled, range.bytes - filled, range.position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer;
 }
 
 /** Makes a rename survive a power cut. Windows has no way to sync a folder, and needs none. */

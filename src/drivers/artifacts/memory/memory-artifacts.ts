@@ -22,11 +22,14 @@ export class MemoryArtifacts implements Artifacts {
   }
 
   async put(tenant: string, bytes: Uint8Array, expectedDigest?: string): Promise<ArtifactInfo> {
-    const digest = admit(bytes, { sizeBytesMax: this.#sizeBytesMax, expectedDigest });
+    const digest = await admit(bytes, { sizeBytesMax: this.#sizeBytesMax, expectedDigest });
     const own = this.objects.get(tenant) ?? new Map<string, Buffer>();
     this.objects.set(tenant, own);
     if (!this.#isWhole(tenant, digest)) {
-      own.set(digest, seal(this.#key, { tenant, digest }, { plaintext: bytes, createdAtMs: this.#nowMs() }));
+      own.set(
+        digest,
+        Buffer.concat([...seal(this.#key, { tenant, digest }, { plaintext: bytes, createdAtMs: this.#nowMs() })]),
+      );
     }
     return this.#info(tenant, digest) ?? this.#missing(digest);
   }
