@@ -41,7 +41,14 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   worker: z
-    .strictObject({ count: z.number().int().min(1).max(64).default(2).describe("Worker processes") })
+    .strictObject({
+      count: z.number().int().min(1).max(64).default(2).describe("Worker processes"),
+      opsPort: port
+        .default(7410)
+        .describe(
+          "Port of the first worker's /metrics, /healthz and /readyz on loopback; each further one has the next; 0 picks free ones",
+        ),
+    })
     .prefault({}),
   serving: z
     .strictObject({

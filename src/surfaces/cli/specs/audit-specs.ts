@@ -1,0 +1,94 @@
+import type { CommandGroup } from "../command-spec.ts";
+import { LISTS, PAGE } from "./shared-options.ts";
+
+export const auditGroup: CommandGroup = {
+  name: "audit",
+  summary: "The audit log: read, verify, prove, export",
+  commands: [
+    {
+      path: "audit list",
+      summary: "Entries, oldest first",
+      options: [{ flags: "--subject <id>", description: "only about this rollout, endpoint, key or token" }, ...PAGE],
+      formats: LISTS,
+      examples: ["audit list", "audit list --subject 01J9Z -o ndjson"],
+      load: async () => (await import("../commands/audit-list.ts")).auditList,
+    },
+    {
+      path: "audit verify",
+      summary: "Verify an exported copy offline, or the server's log; exit code 1, with the place, when it was changed",
+      arguments: [{ name: "[file]", description: "a copy made by `audit export`; without it the server is asked" }],
+      options: [
+        {
+          flags: "--head <size:root>",
+          description: "a head that you kept; the copy must have grown out of it",
+          repeatable: true,
+        },
+      ],
+      examples: ["audit verify audit.ndjson", "audit verify audit.ndjson --head 120:9f...", "audit verify"],
+      load: async () => (await import("../commands/audit-verify.ts")).auditVerify,
+    },
+    {
+      path: "audit prove",
+      summary: "Proofs that the entries about a subject stand in the log",
+      arguments: [{ name: "<subject>", description: "a rollout, endpoint, key or token" }],
+      examples: ["audit prove 01J9Z -o json"],
+      load: async () => (await import("../commands/audit-prove.ts")).auditProve,
+    },
+    {
+      path: "audit export",
+      summary: "The whole log in a form that `audit verify` checks offline",
+      options: [{ flags: "-O, --out <file>", description: "the file to write; standard output when left out" }],
+      formats: LISTS,
+      examples: ["audit export -O audit.ndjson"],
+      load: async () => (await import("../commands/audit-export.ts")).auditExport,
+    },
+  ],
+};
+
+export const tokenGroup: CommandGroup = {
+  name: "token",
+  summary: "Credentials of people, agents and services",
+  commands: [
+    {
+      path: "token create",
+      summary: "Make a token; its secret is shown this once; people only",
+      arguments: [{ name: "<principal>", description: "whose it is" }],
+      options: [
+        {
+          flags: "--kind <kind>",
+          description: "what the principal is",
+          choices: ["human", "agent", "service"],
+          required: true,
+        },
+        {
+          flags: "--role <role>",
+          description: "what it may do; may be given several times",
+          repeatable: true,
+          required: true,
+        },
+        { flags: "--owner <principal>", description: "the person who answers for an agent" },
+        { flags: "--expires <duration>", description: "such as 12h or 30d" },
+      ],
+      examples: [
+        "token create ci --kind service --role proposer --expires 30d",
+        "token create helper --kind agent --owner ada --role proposer",
+      ],
+      load: async () => (await import("../commands/token.ts")).tokenCreate,
+    },
+    {
+      path: "token list",
+      summary: "Tokens, without their secrets",
+      options: PAGE,
+      formats: LISTS,
+      examples: ["token list"],
+      load: async () => (await import("../commands/token.ts")).tokenList,
+    },
+    {
+      path: "token revoke",
+      summary: "End a token now; people only",
+      arguments: [{ name: "<id>", description: "as `token list` gives it" }],
+      examples: ["token revoke 7f3a"],
+      load: async () => (await import("../commands/token.ts")).tokenRevoke,
+    },
+  ],
+};

@@ -1,0 +1,30 @@
+import type { CommandGroup } from "../command-spec.ts";
+import { auditGroup, tokenGroup } from "./audit-specs.ts";
+import { artifactGroup, endpointGroup } from "./endpoint-specs.ts";
+import { attestGroup, evidenceGroup, keysGroup, signGroup, verifyGroup } from "./evidence-specs.ts";
+import { planGroup } from "./plan-specs.ts";
+import { breakerGroup, policyGroup, pricesGroup } from "./policy-specs.ts";
+import { approvalGroup, rolloutGroup } from "./rollout-specs.ts";
+import { configGroup, quickstartGroup, startGroup } from "./running-specs.ts";
+
+/** Every command, in the order of the help. */
+export const COMMAND_GROUPS: readonly CommandGroup[] = [
+  quickstartGroup,
+  startGroup,
+  planGroup,
+  rolloutGroup,
+  approvalGroup,
+  endpointGroup,
+  artifactGroup,
+  attestGroup,
+  signGroup,
+  verifyGroup,
+  keysGroup,
+  evidenceGroup,
+  policyGroup,
+  pricesGroup,
+  breakerGroup,
+  auditGroup,
+  tokenGroup,
+  configGroup,
+];

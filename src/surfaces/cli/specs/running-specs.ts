@@ -1,0 +1,64 @@
+import type { CommandGroup } from "../command-spec.ts";
+import { START_ROLES } from "../injected.ts";
+
+export const startGroup: CommandGroup = {
+  name: "start",
+  summary: "Run the server",
+  commands: [
+    {
+      path: "start",
+      summary:
+        "Run Continuum on this machine: the API, workers, the serving process, and a PostgreSQL unless you name one",
+      details:
+        "The first start prints a one-time admin token and leaves it in the data folder for this user's commands.",
+      options: [
+        { flags: "--role <role>", description: "one part instead of all", choices: START_ROLES },
+        { flags: "--host <address>", description: "address of the API (127.0.0.1)" },
+        { flags: "--port <port>", description: "port of the API (7400)" },
+        { flags: "--serving-host <address>", description: "address for invocations (127.0.0.1)" },
+        { flags: "--serving-port <port>", description: "port for invocations (7401)" },
+        { flags: "--workers <count>", description: "worker processes (2)" },
+        {
+          flags: "--database-url <reference>",
+          description: "your own PostgreSQL: file:PATH, env:NAME, or a URL without a password",
+        },
+        { flags: "--log-level <level>", description: "debug, info, warn, error or silent" },
+      ],
+      examples: ["start", "start --port 8080 --workers 4", "start --role worker --database-url env:DATABASE_URL"],
+      load: async () => (await import("../commands/start.ts")).start,
+    },
+  ],
+};
+
+export const quickstartGroup: CommandGroup = {
+  name: "quickstart",
+  summary: "See it work, in a throwaway folder",
+  commands: [
+    {
+      path: "quickstart",
+      summary: "Train three models, deploy them behind a policy, and watch a bad one roll back; nothing is left behind",
+      options: [{ flags: "--keep", description: "leave it running and print the addresses" }],
+      examples: ["quickstart", "quickstart --keep"],
+      load: async () => (await import("../commands/quickstart.ts")).quickstart,
+    },
+  ],
+};
+
+export const configGroup: CommandGroup = {
+  name: "config",
+  summary: "The settings",
+  commands: [
+    {
+      path: "config check",
+      summary: "Read the settings as `start` would, and show them without secrets",
+      examples: ["config check", "config check --config /etc/continuum.yaml -o json"],
+      load: async () => (await import("../commands/config-check.ts")).configCheck,
+    },
+    {
+      path: "config schema",
+      summary: "The JSON Schema of continuum.yaml",
+      examples: ["config schema > continuum.schema.json"],
+      load: async () => (await import("../commands/config-schema.ts")).configSchema,
+    },
+  ],
+};

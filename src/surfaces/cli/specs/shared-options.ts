@@ -1,0 +1,31 @@
+import type { ArgumentSpec, OptionSpec } from "../command-spec.ts";
+import { ENVIRONMENT_NAMES, TARGET_NAMES } from "./plan-words.ts";
+
+export const PLAN_FILE: OptionSpec = {
+  flags: "-f, --file <file>",
+  description: "the plan, YAML or JSON; - is standard input",
+  required: true,
+};
+
+export const PAGE: readonly OptionSpec[] = [
+  { flags: "--limit <count>", description: "items per page, at most 200" },
+  { flags: "--cursor <cursor>", description: "the next page, as the one before said" },
+  { flags: "--all", description: "every page" },
+];
+
+export const ENDPOINT_NAME: ArgumentSpec = {
+  name: "<name>",
+  description: "the endpoint's name, without its environment",
+};
+
+export const ENDPOINT: readonly OptionSpec[] = [
+  {
+    flags: "-e, --environment <environment>",
+    description: "where it serves",
+    choices: ENVIRONMENT_NAMES,
+    required: true,
+  },
+  { flags: "--target <target>", description: "what it serves on (local)", choices: TARGET_NAMES },
+];
+
+export const LISTS = ["table", "json", "ndjson"] as const;
