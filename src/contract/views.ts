@@ -20,7 +20,7 @@ export const findingSchema = z
     observed: z.unknown(),
     limit: z.unknown(),
     path: z.string().nullable(),
-    document: z.enum(["agentops", "continuum"]),
+    document: z.enum(["agentops", "continuum", "own"]),
     section: z.string(),
   })
   .meta({ id: "Finding" });

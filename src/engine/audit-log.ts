@@ -4,7 +4,7 @@ import { exportWriter } from "../core/audit/export.ts";
 import { appendLeaf, EMPTY_FRONTIER, type Frontier, leafHash, rootFromFrontier } from "../core/audit/merkle.ts";
 import { inclusionProof } from "../core/audit/merkle-proof.ts";
 import { ContinuumError } from "../core/error.ts";
-import type { Database, Queryable, Transaction } from "../store/database.ts";
+import type { Database, Transaction } from "../store/database.ts";
 import {
   hasWaitingEntries,
   insertAuditEntry,
@@ -222,16 +222,6 @@ export async function* exportAudit(database: Database, tenant: string): AsyncGen
     }
   }
   yield writer.head();
-}
-
-/** How many entries a tenant's log holds, and how many wait for their place. */
-export async function auditSizes(db: Queryable): Promise<{ tenant: string; size: number; waiting: number }[]> {
-  const { rows } = await db.query<{ tenant: string; size: number; waiting: number }>(
-    `SELECT tenants.tenant, coalesce(tree.size, 0) AS size,
-       (SELECT count(*) FROM audit_entries entry WHERE entry.tenant = tenants.tenant AND entry.position IS NULL) AS waiting
-     FROM tenants LEFT JOIN audit_trees tree USING (tenant)`,
-  );
-  return rows;
 }
 
 function entryOf(bytes: Uint8Array, position: number): AuditEntry {

@@ -47,7 +47,19 @@ export function rolloutView(rollout: Rollout, endedAtMs: number | null): Rollout
 }
 
 export function rolloutDetailView(rollout: Rollout, decision: Decision, endedAtMs: number | null): RolloutDetailView {
-  return { ...rolloutView(rollout, endedAtMs), decision, plan: rollout.plan, snapshot: rollout.snapshot };
+  return {
+    ...rolloutView(rollout, endedAtMs),
+    decision: decisionView(decision),
+    plan: rollout.plan,
+    snapshot: rollout.snapshot,
+  };
+}
+
+/** What is missing at a gate stands in the rollout's own refusals; the public decision has no place for it. */
+export function decisionView({ refusals: _, live, ...decision }: Decision): RolloutDetailView["decision"] {
+  if (live === undefined) return decision;
+  const { refusals: __, ...shown } = live;
+  return { ...decision, live: shown };
 }
 
 export function timeOf(atMs: number): string {

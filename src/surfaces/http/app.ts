@@ -6,6 +6,7 @@ import type { Operation } from "../../contract/operation.ts";
 import { type OperationName, operations } from "../../contract/operations.ts";
 import { ContinuumError } from "../../core/error.ts";
 import type { Principal } from "../../service/principal.ts";
+import { Refusal } from "../../service/refusal.ts";
 import type { Service, ServiceRequest } from "../../service/service.ts";
 import { httpMetrics } from "./http-metrics.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -137,7 +138,7 @@ class Routes {
       token === undefined
         ? "Send a token as `authorization: Bearer ctm_...`."
         : "The token is unknown, has expired or was revoked.";
-    throw new ContinuumError("unauthenticated", message);
+    throw new Refusal("unauthenticated", message);
   }
 
   #logFailure(c: Context, error: unknown): void {
@@ -151,14 +152,13 @@ function idempotencyKey(c: Context, operation: Operation): string | undefined {
   const key = c.req.header("idempotency-key");
   if (key === undefined || operation.method !== "POST") return undefined;
   if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
-  throw new ContinuumError("malformed-request", "Idempotency-Key must be 1 to 255 visible ASCII characters.");
+  throw new Refusal("malformed-request", "Idempotency-Key must be 1 to 255 visible ASCII characters.");
 }
 
 /** A reader that comes back says where it stopped in a header that browsers set by themselves. */
 function resumed<Input extends { query: unknown }>(c: Context, operation: Operation, input: Input): Input {
   const last = c.req.header("last-event-id");
   if (operation.produces !== "sse" || last === undefined) return input;
-  if (!/^[0-9]{1,15}$/.test(last))
-    throw new ContinuumError("malformed-request", "Last-Event-ID must be a whole number.");
+  if (!/^[0-9]{1,15}$/.test(last)) throw new Refusal("malformed-request", "Last-Event-ID must be a whole number.");
   return { ...input, query: { ...(input.query as object), after: Number(last) } };
 }

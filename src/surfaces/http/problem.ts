@@ -1,5 +1,6 @@
 import { PROBLEMS, type ProblemCode, type ProblemDetails } from "../../contract/problem.ts";
 import { ContinuumError } from "../../core/error.ts";
+import { Refusal } from "../../service/refusal.ts";
 
 const TYPE_PREFIX = "urn:continuum:problem:";
 
@@ -24,19 +25,13 @@ export function problemDetails(options: {
 
 /** What a thrown value becomes. An error that nobody foresaw tells the caller nothing but the request's id. */
 export function problemOf(error: unknown, requestId: string): ProblemDetails {
-  if (error instanceof ContinuumError) {
-    if (isProblemCode(error.code)) {
-      return problemDetails({ code: error.code, detail: error.message, requestId, extensions: error.details });
-    }
-    if (error.retryable) {
-      const detail = "A part that this request needs cannot be reached now; try again.";
-      return problemDetails({ code: "unavailable", detail, requestId });
-    }
+  if (error instanceof Refusal) {
+    return problemDetails({ code: error.code, detail: error.message, requestId, extensions: error.details });
+  }
+  if (error instanceof ContinuumError && error.retryable) {
+    const detail = "A part that this request needs cannot be reached now; try again.";
+    return problemDetails({ code: "unavailable", detail, requestId });
   }
   const detail = `The request failed on the server's side; its log has the cause under ${requestId}.`;
   return problemDetails({ code: "internal", detail, requestId });
-}
-
-function isProblemCode(code: string): code is ProblemCode {
-  return Object.hasOwn(PROBLEMS, code);
 }

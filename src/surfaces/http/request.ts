@@ -2,8 +2,9 @@ import type { Context } from "hono";
 import type { z } from "zod";
 import type { Operation } from "../../contract/operation.ts";
 import type { ProblemCode } from "../../contract/problem.ts";
-import { ContinuumError } from "../../core/error.ts";
+import { shapeProblem } from "../../core/plan/shape-problem.ts";
 import { parseJsonStrict } from "../../core/plan/strict-json.ts";
+import { Refusal } from "../../service/refusal.ts";
 
 export interface Limits {
   /** Largest JSON body, in bytes. */
@@ -44,7 +45,7 @@ async function readBody(c: Context, operation: Operation, limits: Limits): Promi
   if (type !== "application/json") {
     throw problem("unsupported-media-type", "The body must be JSON: send content-type application/json.");
   }
-  const parsed = parseJsonStrict(decode(bytes));
+  const parsed = parseJsonStrict(decode(bytes), { bytesMax: limits.jsonBytesMax });
   if (!parsed.ok) throw malformed(parsed.problem.message, parsed.problem.path);
   return check(operation.body, parsed.value, "body");
 }
@@ -53,7 +54,7 @@ function decode(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new ContinuumError("malformed-request", "The body is not valid UTF-8.", { cause });
+    throw new Refusal("malformed-request", "The body is not valid UTF-8.", { cause });
   }
 }
 
@@ -73,25 +74,14 @@ async function readBytes(c: Context, bytesMax: number): Promise<Uint8Array> {
 function check(schema: z.ZodType, value: unknown, place: "path" | "query" | "body"): unknown {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const unknownKeys = issue?.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
-  const pointer = [...(issue?.path ?? []), ...unknownKeys].map((key) => `/${escapePointer(String(key))}`).join("");
-  const where = place === "body" ? pointer || "the body" : `${place} parameter ${pointer.slice(1) || "list"}`;
-  throw malformed(`${where}: ${issue?.message ?? "is not valid"}`, place === "body" ? pointer : undefined);
+  const { path, message } = shapeProblem(result.error, schema, value);
+  throw place === "body" ? malformed(message, path) : malformed(`${place}: ${message}`);
 }
 
-function escapePointer(key: string): string {
-  return key.replaceAll("~", "~0").replaceAll("/", "~1");
-}
-
-function malformed(message: string, pointer?: string): ContinuumError<ProblemCode> {
+function malformed(message: string, pointer?: string): Refusal {
   return problem("malformed-request", message, pointer === undefined ? {} : { pointer });
 }
 
-function problem(
-  code: ProblemCode,
-  message: string,
-  details: Record<string, unknown> = {},
-): ContinuumError<ProblemCode> {
-  return new ContinuumError(code, message, { details });
+function problem(code: ProblemCode, message: string, details: Record<string, unknown> = {}): Refusal {
+  return new Refusal(code, message, { details });
 }

@@ -1,0 +1,75 @@
+import { decide } from "../core/policy/decide.ts";
+import type { Decision, Obligation } from "../core/policy/decision.ts";
+import type { Admission, ApprovalNeed, DecisionSummary, Rollout } from "../core/rollout/rollout.ts";
+import type { Queryable, Transaction } from "../store/database.ts";
+import { activeRollout, type EndpointKey, lockEnvironment, reserve } from "../store/queries/admission.ts";
+import type { EngineParts } from "./engine.ts";
+import { type FactsQuestion, gatherFacts, settingsOf } from "./facts.ts";
+
+type AdmissionParts = Pick<EngineParts, "artifacts" | "defaultSettings" | "nowMs" | "policySet" | "prices">;
+
+/** Decides a plan with what the server knows now. Inside a transaction that holds the environment's lock, it binds. */
+export async function decideNow(db: Queryable, parts: AdmissionParts, question: FactsQuestion): Promise<Decision> {
+  const facts = await gatherFacts(db, parts, question);
+  const settings = await settingsOf(db, parts, question.tenant);
+  const { plan, planDigest } = question;
+  return decide(parts.policySet, { plan, planDigest, facts, prices: parts.prices, settings });
+}
+
+/**
+ * Whether a rollout that waited may go on, decided again because the world moved meanwhile, with its cost reserved when
+ * it may. Call it inside the transaction that records the answer: the environment stays locked until that ends, so two
+ * rollouts that fit alone and not together are never both admitted.
+ */
+export async function admit(tx: Transaction, parts: AdmissionParts, rollout: Rollout): Promise<Admission> {
+  const { tenant, plan, planDigest, endpoint } = rollout;
+  await lockEnvironment(tx, tenant, endpoint.environment);
+  const principal = { kind: "system" as const };
+  const decision = await decideNow(tx, parts, { tenant, plan, planDigest, gate: "propose", principal, rollout });
+  if (decision.decision === "deny") return { ok: false, denials: denialsOf(decision) };
+  await reserve(tx, { tenant, id: rollout.id, microUsdPerHour: reservationOf(rollout, decision) });
+  return { ok: true, slotTaken: await isSlotTaken(tx, rollout) };
+}
+
+/** What the reducer needs to know of a decision. */
+export function summaryOf(decision: Decision, rollout: { dryRun: boolean; slotTaken: boolean }): DecisionSummary {
+  return {
+    decision: decision.decision,
+    needs: decision.obligations.flatMap(needOf),
+    denials: denialsOf(decision),
+    slotTaken: rollout.slotTaken,
+    dryRun: rollout.dryRun,
+  };
+}
+
+/** Micro-USD per hour that an admitted rollout takes of its environment's sum. Dry runs and simulations take nothing. */
+export function reservationOf(rollout: Pick<Rollout, "dryRun" | "simulation">, decision: Decision): number {
+  if (rollout.dryRun || rollout.simulation) return 0;
+  return microUsd(decision);
+}
+
+export function microUsd(decision: Decision): number {
+  return Math.round((decision.cost.usdPerHour ?? 0) * 1e6);
+}
+
+export function denialsOf(decision: Decision): { clause: string; message: string }[] {
+  return decision.findings.filter(({ level }) => level === "deny").map(({ clause, message }) => ({ clause, message }));
+}
+
+export async function isSlotTaken(
+  db: Queryable,
+  rollout: Pick<Rollout, "tenant" | "id" | "endpoint">,
+): Promise<boolean> {
+  const holder = await activeRollout(db, keyOf(rollout));
+  return holder !== undefined && holder !== rollout.id;
+}
+
+export function keyOf({ tenant, endpoint }: Pick<Rollout, "tenant" | "endpoint">): EndpointKey {
+  return { tenant, environment: endpoint.environment, target: endpoint.target, name: endpoint.name };
+}
+
+function needOf(obligation: Obligation): ApprovalNeed[] {
+  if (obligation.kind !== "approval") return [];
+  const { role, count, mfa, signed } = obligation;
+  return [{ role, count, mfa, signed }];
+}

@@ -1,0 +1,60 @@
+import { planDigest, sha256Digest } from "../core/plan/canonical.ts";
+import type { Plan } from "../core/plan/schema.ts";
+import type { Gate } from "../core/policy/decision.ts";
+import { refusals } from "../core/policy/refusals.ts";
+import type { Rollout } from "../core/rollout/rollout.ts";
+import { readPlanBytes, readRollout } from "../store/queries/rollouts.ts";
+import { decideNow } from "./admission.ts";
+import type { EngineParts } from "./engine.ts";
+
+export interface GateRefusal {
+  clause: string;
+  message: string;
+}
+
+type GateParts = Pick<EngineParts, "artifacts" | "database" | "defaultSettings" | "nowMs" | "policySet" | "prices">;
+
+/**
+ * Decides a rollout again at a gate, over the stored bytes of its plan: every denial, and everything that must be there
+ * by then and is not. Empty when the gate is open. Of a simulated rollout nothing is asked: its mocks answer.
+ */
+export async function gateRefusals(
+  parts: GateParts,
+  tenant: string,
+  rolloutId: string,
+  gate: Extract<Gate, "verify" | "pre-provision">,
+): Promise<GateRefusal[]> {
+  const row = await readRollout(parts.database, tenant, rolloutId);
+  if (row === undefined) throw new Error(`broken invariant: rollout ${rolloutId} is stored before its gates are asked`);
+  const rollout = row.state;
+  const bytes = await readPlanBytes(parts.database, tenant, rollout.planDigest);
+  const changed = integrityProblem(rollout, bytes);
+  if (bytes === undefined || changed !== null)
+    return [{ clause: "CP-8", message: changed ?? "The plan is not stored." }];
+  if (rollout.simulation) return [];
+  const decision = await decideNow(parts.database, parts, {
+    tenant,
+    plan: planOfBytes(bytes, rollout.dryRun),
+    planDigest: rollout.planDigest,
+    gate,
+    principal: { kind: "system" },
+    rollout,
+  });
+  return refusals(decision);
+}
+
+/** A stored plan as data. Read it only after its bytes were compared with their digest. */
+export function planOfBytes(bytes: Uint8Array, dryRun: boolean): Plan {
+  const plan = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) as Plan;
+  return { ...plan, spec: { ...plan.spec, dryRun } };
+}
+
+/** CP-8: the stored bytes are those of the digest, and the copy that the rollout works with says the same. */
+function integrityProblem(rollout: Rollout, bytes: Uint8Array | undefined): string | null {
+  if (bytes === undefined) return "The plan's stored bytes are gone.";
+  const actual = sha256Digest(bytes);
+  if (actual !== rollout.planDigest)
+    return `The plan's stored bytes have the digest ${actual}, not ${rollout.planDigest}.`;
+  if (planDigest(rollout.plan) === rollout.planDigest) return null;
+  return "The plan that the rollout works with is not the one that was stored and decided.";
+}

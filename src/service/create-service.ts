@@ -1,0 +1,143 @@
+import type { Operation } from "../contract/operation.ts";
+import { type OperationName, operations } from "../contract/operations.ts";
+import type { ProblemCode } from "../contract/problem.ts";
+import { ContinuumError } from "../core/error.ts";
+import { appendAudit } from "../engine/audit-log.ts";
+import { principalByToken } from "../store/queries/principals.ts";
+import { approvalHandlers } from "./approvals.ts";
+import { artifactHandlers } from "./artifacts.ts";
+import { auditHandlers } from "./audit.ts";
+import { breakerHandlers } from "./breakers.ts";
+import { endpointHandlers } from "./endpoints.ts";
+import { evidenceHandlers } from "./evidence.ts";
+import type { Handler, Handlers, ServiceParts } from "./handler.ts";
+import { performOnce } from "./idempotency.ts";
+import { keyHandlers } from "./keys.ts";
+import { planHandlers } from "./plans.ts";
+import { policyHandlers } from "./policy.ts";
+import { actorOf, type Principal, permissionsOf } from "./principal.ts";
+import { principalHandlers, rolesOf } from "./principals.ts";
+import { Refusal, refuse } from "./refusal.ts";
+import { rolloutHandlers } from "./rollouts.ts";
+import type { Service, ServiceAnswer, ServiceRequest } from "./service.ts";
+import { tokenHash } from "./token.ts";
+import { tokenHandlers } from "./tokens.ts";
+
+/** Puts the use cases together. The compiler holds that every operation of the contract has its handler. */
+export function createService(parts: ServiceParts): Service {
+  const handlers: Handlers<OperationName> = {
+    ...planHandlers(parts),
+    ...rolloutHandlers(parts),
+    ...approvalHandlers(parts),
+    ...endpointHandlers(parts),
+    ...artifactHandlers(parts),
+    ...evidenceHandlers(parts),
+    ...keyHandlers(parts),
+    ...tokenHandlers(parts),
+    ...principalHandlers(),
+    ...auditHandlers(parts),
+    ...policyHandlers(parts),
+    ...breakerHandlers(parts),
+  };
+  return {
+    authenticate: (token) => authenticate(parts, token),
+    call: (name, request) => call(parts, handlers, name, request),
+    readiness: () => readiness(parts),
+  };
+}
+
+async function authenticate(parts: ServiceParts, token: string): Promise<Principal | undefined> {
+  const hash = tokenHash(token);
+  const row = hash === undefined ? undefined : await principalByToken(parts.database, hash, parts.nowMs());
+  if (row === undefined) return undefined;
+  const { tenant, id, kind, owner, tokenId, expiresAt } = row;
+  const known = { tenant, id, kind, roles: rolesOf(row.roles), tokenId, expiresAtMs: expiresAt.getTime() };
+  return owner === null ? known : { ...known, owner };
+}
+
+async function call<N extends OperationName>(
+  parts: ServiceParts,
+  handlers: Handlers<OperationName>,
+  name: N,
+  request: ServiceRequest<N>,
+): Promise<ServiceAnswer<N>> {
+  const { principal, input, requestId, idempotencyKey: key } = request;
+  try {
+    authorize(operations[name], principal);
+    const handler = handlers[name] as unknown as Handler<N>;
+    const signal = request.signal === undefined ? {} : { signal: request.signal };
+    const perform = () =>
+      refusing(() => handler({ principal, actor: actorOf(principal), input, requestId, ...signal }));
+    return await (key === undefined
+      ? perform()
+      : performOnce(parts, { principal, operation: name, key, input }, perform));
+  } catch (error) {
+    if (error instanceof Refusal && AUDITED.has(error.code)) await tell(parts, name, principal, error.code);
+    throw error;
+  }
+}
+
+/** Deny by default: what no role of the credential grants is refused, and so is whoever is no person where one is needed. */
+function authorize(operation: Operation, principal: Principal): void {
+  if (operation.humansOnly && principal.kind !== "human") {
+    refuse("humans-only", `Only a person may do this, and ${principal.id} is ${KINDS[principal.kind]}.`);
+  }
+  if (permissionsOf(principal.roles).has(operation.permission)) return;
+  refuse("forbidden", `This needs the permission ${operation.permission}, which the credential does not have.`);
+}
+
+const KINDS = { human: "a person", agent: "an agent", service: "a service" } as const;
+
+/** Refusals that say something about who tried what. A typing mistake is none of the log's business. */
+const AUDITED: ReadonlySet<ProblemCode> = new Set([
+  "forbidden",
+  "humans-only",
+  "own-plan",
+  "mfa-unavailable",
+  "digest-mismatch",
+  "denied",
+  "untrusted-evidence",
+]);
+
+function tell(parts: ServiceParts, operation: OperationName, principal: Principal, reason: ProblemCode): Promise<void> {
+  return parts.database.transaction((tx) =>
+    appendAudit(tx, {
+      tenant: principal.tenant,
+      atMs: parts.nowMs(),
+      actor: actorOf(principal),
+      action: "request.refuse",
+      subject: `operation:${operation}`,
+      outcome: reason === "denied" ? "denied" : "refused",
+      details: { operation, reason },
+    }),
+  );
+}
+
+/** What the engine and the targets call things, in the public words. */
+const PUBLIC_CODES: Readonly<Record<string, ProblemCode>> = {
+  "target-not-available": "target-not-available",
+  "not-available": "target-not-available",
+  "host-memory": "host-memory",
+  capacity: "host-memory",
+  "no-such-rollout": "not-found",
+  "artifact-not-imported": "not-acceptable-now",
+};
+
+async function refusing<Answer>(perform: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await perform();
+  } catch (error) {
+    const code = error instanceof ContinuumError && !(error instanceof Refusal) ? PUBLIC_CODES[error.code] : undefined;
+    if (code === undefined || !(error instanceof ContinuumError)) throw error;
+    throw new Refusal(code, error.message, { cause: error });
+  }
+}
+
+async function readiness(parts: ServiceParts): Promise<{ ready: boolean; problems: string[] }> {
+  try {
+    await parts.database.query("SELECT 1");
+    return { ready: true, problems: [] };
+  } catch {
+    return { ready: false, problems: ["The database cannot be reached."] };
+  }
+}

@@ -1,0 +1,22 @@
+import type { OperationInput, OperationName } from "../contract/operations.ts";
+import type { Actor, EngineParts } from "../engine/engine.ts";
+import type { Principal } from "./principal.ts";
+import type { ServiceAnswer } from "./service.ts";
+
+/** What the use cases work with. */
+export type ServiceParts = EngineParts;
+
+/** One request, after its principal's permission was checked. */
+export interface Call<N extends OperationName> {
+  principal: Principal;
+  /** The principal, as the engine and the audit log know it. */
+  actor: Actor;
+  input: OperationInput<N>;
+  requestId: string;
+  signal?: AbortSignal;
+}
+
+export type Handler<N extends OperationName> = (call: Call<N>) => Promise<ServiceAnswer<N>>;
+
+/** The handlers of some operations; together they must cover every one, which the compiler holds. */
+export type Handlers<N extends OperationName> = { [Name in N]: Handler<Name> };

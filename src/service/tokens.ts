@@ -1,0 +1,124 @@
+import { z } from "zod";
+import { type PrincipalKind, ROLES, type Role } from "../contract/operation.ts";
+import type { OperationInput, OperationOutput } from "../contract/operations.ts";
+import { appendAudit } from "../engine/audit-log.ts";
+import type { Transaction } from "../store/database.ts";
+import {
+  insertToken,
+  listTokens,
+  readPrincipal,
+  readToken,
+  revokeToken,
+  type TokenRow,
+  upsertPrincipal,
+} from "../store/queries/principals.ts";
+import { decodeCursor, PAGE_LIMIT, toPage } from "./cursor.ts";
+import type { Handlers, ServiceParts } from "./handler.ts";
+import { type Principal, permissionsOf } from "./principal.ts";
+import { notFound, refuse } from "./refusal.ts";
+import { optionalTime } from "./rollout-view.ts";
+import { newToken } from "./token.ts";
+
+const afterShape = z.tuple([z.string()]);
+const EXPIRES_IN_SECONDS = 30 * 24 * 3600;
+
+export function tokenHandlers(parts: ServiceParts): Handlers<"tokens.create" | "tokens.list" | "tokens.revoke"> {
+  return {
+    "tokens.create": async ({ principal, actor, input }) => {
+      const { tenant } = principal;
+      const roles = grantable(principal, input.body.roles);
+      const atMs = parts.nowMs();
+      const expiresAtMs = atMs + (input.body.expiresInSeconds ?? EXPIRES_IN_SECONDS) * 1000;
+      const token = newToken();
+      const row = await parts.database.transaction(async (tx) => {
+        const holder = await ensurePrincipal(tx, tenant, { ...input.body, roles }, principal.id);
+        const { id, hash: secretHash } = token;
+        const times = { createdAtMs: atMs, expiresAtMs };
+        await insertToken(tx, { tenant, id, principal: holder.id, secretHash, roles, ...times });
+        const expiresAt = new Date(expiresAtMs).toISOString();
+        const details = { principal: holder.id, principalKind: holder.kind, roles, expiresAt };
+        const subject = `token:${id}`;
+        await appendAudit(tx, { tenant, atMs, actor, action: "token.create", subject, outcome: "accepted", details });
+        return readToken(tx, tenant, id);
+      });
+      return row === undefined ? notFound("token") : { ...view(row), secret: token.text };
+    },
+
+    "tokens.list": async ({ principal, input }) => {
+      const { cursor, limit = PAGE_LIMIT } = input.query;
+      const after = decodeCursor("tokens.list", cursor, afterShape)?.[0];
+      const page = { tenant: principal.tenant, limit: limit + 1, ...(after === undefined ? {} : { after }) };
+      const rows = await listTokens(parts.database, page);
+      return toPage(rows, { list: "tokens.list", limit, keyOf: (row) => [row.id], view });
+    },
+
+    "tokens.revoke": async ({ principal, actor, input }) => {
+      const { tenant } = principal;
+      const { id } = input.params;
+      const atMs = parts.nowMs();
+      return parts.database.transaction(async (tx) => {
+        if (!(await revokeToken(tx, { tenant, id, atMs }))) return notFound("token");
+        const row = await readToken(tx, tenant, id);
+        if (row === undefined) return notFound("token");
+        const details = { principal: row.principal };
+        const subject = `token:${id}`;
+        await appendAudit(tx, { tenant, atMs, actor, action: "token.revoke", subject, outcome: "accepted", details });
+        return view(row);
+      });
+    },
+  };
+}
+
+/** Nobody hands on what they do not have. */
+function grantable(creator: Principal, roles: readonly Role[]): Role[] {
+  const own = permissionsOf(creator.roles);
+  const beyond = roles.find((role) => [...permissionsOf([role])].some((permission) => !own.has(permission)));
+  if (beyond !== undefined) refuse("forbidden", `You cannot give the role ${beyond}: it may more than you may.`);
+  return ROLES.filter((role) => roles.includes(role));
+}
+
+type NewPrincipal = Pick<OperationInput<"tokens.create">["body"], "principal" | "kind" | "owner" | "roles">;
+
+async function ensurePrincipal(
+  tx: Transaction,
+  tenant: string,
+  wanted: NewPrincipal,
+  creator: string,
+): Promise<{ id: string; kind: PrincipalKind }> {
+  const { principal: id, kind, owner } = wanted;
+  const existing = await readPrincipal(tx, tenant, id);
+  if (existing !== undefined && existing.kind !== kind) {
+    refuse("malformed-request", `${id} is known as ${existing.kind}, and stays that.`, { pointer: "/kind" });
+  }
+  if (existing !== undefined && owner !== undefined && existing.owner !== owner) {
+    refuse("malformed-request", `${id} has another owner, and keeps it.`, { pointer: "/owner" });
+  }
+  // A person answers for every agent; who makes one and names nobody answers for it, and can never approve its plans.
+  const answering = owner ?? (kind === "agent" ? creator : undefined);
+  if (existing === undefined) await checkOwner(tx, tenant, { id, kind, owner: answering });
+  const row = { tenant, id, kind, owner: existing?.owner ?? answering ?? null, roles: [...wanted.roles] };
+  return (await upsertPrincipal(tx, row)) ?? refuse("internal", "The principal could not be stored.");
+}
+
+async function checkOwner(
+  tx: Transaction,
+  tenant: string,
+  { id, kind, owner }: { id: string; kind: PrincipalKind; owner: string | undefined },
+): Promise<void> {
+  if (owner === undefined) return;
+  if (kind === "human") refuse("malformed-request", `${id} is a person and has no owner.`, { pointer: "/owner" });
+  const person = await readPrincipal(tx, tenant, owner);
+  if (person?.kind !== "human")
+    refuse("malformed-request", `The owner must be a person of the tenant; ${owner} is none.`, { pointer: "/owner" });
+}
+
+function view(row: TokenRow): OperationOutput<"tokens.revoke"> {
+  return {
+    id: row.id,
+    principal: { id: row.principal, kind: row.kind, owner: row.owner },
+    roles: ROLES.filter((role) => row.roles.includes(role)),
+    createdAt: row.createdAt.toISOString(),
+    expiresAt: row.expiresAt.toISOString(),
+    revokedAt: optionalTime(row.revokedAt?.getTime() ?? null),
+  };
+}

@@ -1,0 +1,142 @@
+import type { Decision } from "../../core/policy/decision.ts";
+import type { Rollout } from "../../core/rollout/rollout.ts";
+import type { Queryable, Transaction } from "../database.ts";
+import type { EndpointKey } from "./admission.ts";
+
+/** Reading rollouts, their plans, events and snapshots. What changes a rollout is the engine's commit alone. */
+
+export interface RolloutRow {
+  state: Rollout;
+  decision: Decision;
+  createdAt: Date;
+  endedAt: Date | null;
+}
+
+const ROLLOUT = `state, decision, created_at AS "createdAt", ended_at AS "endedAt"`;
+
+export async function readRollout(db: Queryable, tenant: string, id: string): Promise<RolloutRow | undefined> {
+  const { rows } = await db.query<RolloutRow>(`SELECT ${ROLLOUT} FROM rollouts WHERE tenant = $1 AND id = $2`, [
+    tenant,
+    id,
+  ]);
+  return rows[0];
+}
+
+export interface RolloutFilter {
+  tenant: string;
+  environment?: string;
+  name?: string;
+  phase?: string;
+  /** True: those that have not ended. False: those that have. */
+  open?: boolean;
+  /** The last row of the page before. */
+  after?: { createdAtMs: number; id: string };
+  limit: number;
+}
+
+/** Newest first. */
+export async function listRollouts(db: Queryable, filter: RolloutFilter): Promise<RolloutRow[]> {
+  const { rows } = await db.query<RolloutRow>(
+    `SELECT ${ROLLOUT} FROM rollouts
+     WHERE tenant = $1
+       AND ($2::text IS NULL OR environment = $2) AND ($3::text IS NULL OR name = $3)
+       AND ($4::text IS NULL OR phase = $4) AND ($5::boolean IS NULL OR terminal <> $5)
+       AND ($6::timestamptz IS NULL OR (created_at, id) < ($6, $7))
+     ORDER BY created_at DESC, id DESC LIMIT $8`,
+    [
+      filter.tenant,
+      filter.environment ?? null,
+      filter.name ?? null,
+      filter.phase ?? null,
+      filter.open ?? null,
+      filter.after === undefined ? null : new Date(filter.after.createdAtMs),
+      filter.after?.id ?? null,
+      filter.limit,
+    ],
+  );
+  return rows;
+}
+
+/** A live rollout of the endpoint about the same plan that is on its way; one that rolls back is on its way elsewhere. */
+export async function openRolloutOfPlan(
+  db: Queryable,
+  at: EndpointKey,
+  planDigest: string,
+): Promise<RolloutRow | undefined> {
+  const { rows } = await db.query<RolloutRow>(
+    `SELECT ${ROLLOUT} FROM rollouts
+     WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4
+       AND plan_digest = $5 AND NOT terminal AND NOT dry_run AND phase <> 'RollingBack'
+     ORDER BY created_at DESC LIMIT 1`,
+    [at.tenant, at.environment, at.target, at.name, planDigest],
+  );
+  return rows[0];
+}
+
+export async function readPlanBytes(db: Queryable, tenant: string, digest: string): Promise<Buffer | undefined> {
+  const { rows } = await db.query<{ bytes: Buffer }>("SELECT bytes FROM plans WHERE tenant = $1 AND digest = $2", [
+    tenant,
+    digest,
+  ]);
+  return rows[0]?.bytes;
+}
+
+export interface SnapshotRow {
+  sha256: string;
+  bytes: Buffer;
+  empty: boolean;
+  liveRollout: string | null;
+  livePlanDigest: string | null;
+}
+
+export async function readSnapshot(db: Queryable, tenant: string, rollout: string): Promise<SnapshotRow | undefined> {
+  const { rows } = await db.query<SnapshotRow>(
+    `SELECT sha256, bytes, empty, live_rollout AS "liveRollout", live_plan_digest AS "livePlanDigest"
+     FROM snapshots WHERE tenant = $1 AND rollout = $2`,
+    [tenant, rollout],
+  );
+  return rows[0];
+}
+
+export interface EventRow {
+  sequence: number;
+  at: Date;
+  type: string;
+  phase: string;
+  weightPercent: number;
+  actor: string;
+  payload: Record<string, unknown>;
+}
+
+export async function listEvents(
+  db: Queryable,
+  page: { tenant: string; rollout: string; after: number; limit: number },
+): Promise<EventRow[]> {
+  const { rows } = await db.query<EventRow>(
+    `SELECT sequence, at, type, phase, weight_percent AS "weightPercent", actor, payload FROM rollout_events
+     WHERE tenant = $1 AND rollout = $2 AND sequence > $3 ORDER BY sequence LIMIT $4`,
+    [page.tenant, page.rollout, page.after, page.limit],
+  );
+  return rows;
+}
+
+/** Locks the endpoint's live rollouts that have not ended, oldest first, until the transaction ends. */
+export async function lockOpenRollouts(tx: Transaction, at: EndpointKey): Promise<{ id: string; active: boolean }[]> {
+  const { rows } = await tx.query<{ id: string; active: boolean }>(
+    `SELECT id, active FROM rollouts
+     WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4 AND NOT terminal AND NOT dry_run
+     ORDER BY created_at, id FOR UPDATE`,
+    [at.tenant, at.environment, at.target, at.name],
+  );
+  return rows;
+}
+
+export async function insertPlan(
+  tx: Transaction,
+  plan: { tenant: string; digest: string; bytes: Uint8Array; atMs: number },
+): Promise<void> {
+  await tx.query(
+    "INSERT INTO plans (tenant, digest, bytes, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+    [plan.tenant, plan.digest, plan.bytes, new Date(plan.atMs)],
+  );
+}
