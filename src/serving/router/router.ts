@@ -40,6 +40,7 @@ export interface RouterLimits {
 const SWEEP_MS = 20;
 /** The first attempt and one more: a request that kills replicas must not go round and kill them all. */
 const ATTEMPTS_MAX = 2;
+const JOINED_BYTES_MAX = 16 * 1024;
 const RETRY_AFTER = { "retry-after": "1" };
 
 /** Receives invocations, draws the version, hands them to a replica and judges what comes back. */
@@ -309,7 +310,9 @@ export class Router implements ExchangeOwner {
       };
       if (answer.status === 503) headers["retry-after"] = "1";
       response.writeHead(answer.status, headers);
-      response.end(answer.body);
+      // As latin1 the bytes stay what they are, and Node sends them with the headers in one write instead of two parts.
+      if (answer.body.byteLength <= JOINED_BYTES_MAX) response.end(answer.body.toString("latin1"), "latin1");
+      else response.end(answer.body);
     }
     if (assigned !== null) this.#judge(exchange, { assigned, answer, latencyMs });
     this.#asked.delete(exchange);
