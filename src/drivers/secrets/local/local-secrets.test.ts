@@ -34,16 +34,21 @@ secretsConformance("local", async () => ({
 describe("a secret file", () => {
   const secrets = localSecrets({ environment: {} });
 
-  test.skipIf(process.platform === "win32").each([0o640, 0o604, 0o666, 0o602])(
+  test.skipIf(process.platform === "win32").each([0o604, 0o644, 0o660, 0o602, 0o601])(
     "is refused when others may use it: %o",
     async (mode) => {
       const path = await secretFile(Buffer.from("hunter2"), mode);
       await expect(secrets.read(`file:${path}`)).rejects.toMatchObject({
         code: "secret-malformed",
-        message: expect.stringMatching(/^(?!.*hunter2).*make it 600$/),
+        message: expect.stringMatching(/^(?!.*hunter2).*make it 600 or 640$/),
       });
     },
   );
+
+  test("is read when only its owner and its group may read it", async () => {
+    const path = await secretFile(SECRET, 0o440);
+    expect(Buffer.from(await secrets.read(`file:${path}`))).toEqual(SECRET);
+  });
 
   test("is refused when it is empty, too large or a folder", async () => {
     const empty = await secretFile(Buffer.alloc(0));

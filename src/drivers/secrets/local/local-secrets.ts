@@ -24,7 +24,8 @@ export function localSecrets({ environment }: LocalSecretsOptions): Secrets {
 }
 
 const SECRET_BYTES_MAX = 64 * 1024;
-const OTHERS_MODE = 0o077;
+/** Anything for others, and writing for the group. Reading is left to the group: orchestrators mount secrets for one. */
+const FORBIDDEN_MODE = 0o027;
 
 async function readSecretFile(path: string): Promise<Uint8Array> {
   const file = await open(path, "r").catch((cause: unknown) => {
@@ -36,9 +37,9 @@ async function readSecretFile(path: string): Promise<Uint8Array> {
     const { mode, size, isFile } = await file.stat().then((stats) => ({ ...stats, isFile: stats.isFile() }));
     if (!isFile) throw malformed(`the secret ${path} is not a file`);
     // Windows answers modes that say nothing of who may read.
-    if (process.platform !== "win32" && (mode & OTHERS_MODE) !== 0) {
+    if (process.platform !== "win32" && (mode & FORBIDDEN_MODE) !== 0) {
       throw malformed(
-        `the secret file ${path} is open to other users (mode ${(mode & 0o777).toString(8)}); make it 600`,
+        `the secret file ${path} is open to other users (mode ${(mode & 0o777).toString(8)}); make it 600 or 640`,
       );
     }
     if (size > SECRET_BYTES_MAX) throw malformed(`the secret file ${path} has more than ${SECRET_BYTES_MAX} bytes`);
