@@ -23,6 +23,8 @@ export interface EmbeddedOptions {
 export interface EmbeddedServer {
   /** `postgres://...` with the password in it: never log it. */
   url: string;
+  /** Of the server process. */
+  pid: number;
   /** True when this call started it; false when it was running. */
   ownedHere: boolean;
   /** Where everything of the server lies; remove it together with the data directory. */
@@ -50,13 +52,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     };
     const password = await prepare(cluster, options);
     const running = await settled(cluster);
-    const port = running?.port ?? (await launchOnSomePort(cluster, options));
+    const { pid, port } = running ?? (await launchOnSomePort(cluster, options));
     await addUser(root);
     const url = (database: string) => `postgres://continuum:${password}@127.0.0.1:${port}/${database}`;
     await ensureDatabase(url("postgres"));
-    options.log?.info(running === undefined ? "database-started" : "database-attached", { port });
+    options.log?.info(running === undefined ? "database-started" : "database-attached", { port, pid });
     return {
       url: url("continuum"),
+      pid,
       ownedHere: running === undefined,
       clusterDir: root,
       stop: () => release(cluster, options.log),
@@ -132,7 +135,7 @@ async function settled(cluster: Cluster): Promise<{ pid: number; port: number } 
 }
 
 /** The port stays with the data directory, because other processes were told it; only one that is taken is left. */
-async function launchOnSomePort(cluster: Cluster, options: EmbeddedOptions): Promise<number> {
+async function launchOnSomePort(cluster: Cluster, options: EmbeddedOptions): Promise<{ pid: number; port: number }> {
   const path = join(cluster.root, "port");
   const before = Number(await readFile(path, "utf8").catch(() => ""));
   const settings = {
@@ -145,8 +148,7 @@ async function launchOnSomePort(cluster: Cluster, options: EmbeddedOptions): Pro
       const { pid } = await launch(cluster, { port, settings });
       await writeFile(`${path}.new`, String(port));
       await rename(`${path}.new`, path);
-      options.log?.info("database-process", { pid, port });
-      return port;
+      return { pid, port };
     } catch (error) {
       const details = error instanceof StoreError ? error.details : {};
       if (attempt >= 20 || !(details["portTaken"] || details["memoryInUse"])) throw error;
