@@ -1,9 +1,9 @@
 import { isAbsolute, join, resolve } from "node:path";
 import type { z } from "zod";
 import type { Parsed } from "../core/error.ts";
-import { readConfigFile } from "./config-file.ts";
+import { nearestKey } from "../core/plan/nearest-key.ts";
+import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import { claimsToBeSetting, type Environment, otherVariableNames } from "./environment.ts";
-import { nearest } from "./nearest.ts";
 import { type Config, configSchema, type Setting, settings } from "./schema.ts";
 import { readSecretFile } from "./secret-file.ts";
 
@@ -50,7 +50,7 @@ export function loadConfig(options: LoadConfigOptions): Parsed<LoadedConfig> {
       values: { dataDir: join(environment.homeDir, ".continuum"), hostName: environment.hostName },
       place: () => "a default",
     },
-    { values: read.value ?? {}, place: (path) => `${file} at ${path}` },
+    fileLayer(file, read.value),
     variableLayer(environment, all),
     flagLayer(options.flags ?? {}),
   ];
@@ -67,9 +67,17 @@ function unknownVariables(environment: Environment, all: Setting[]): string | un
   const known = [...all.map((setting) => setting.environmentName), ...otherVariableNames()];
   for (const name of Object.keys(environment.variables)) {
     if (!claimsToBeSetting(name) || known.includes(name)) continue;
-    return `unknown setting ${name}, in the environment, ${suggestion(nearest(name, known), known[0] ?? "")}`;
+    return `unknown setting ${name}, in the environment, ${suggestion(nearestKey(name, known), known[0] ?? "")}`;
   }
   return undefined;
+}
+
+function fileLayer(file: string, read: ConfigFile | undefined): Layer {
+  const place = (path: string) => {
+    const position = read?.locate(`/${path.replaceAll(".", "/")}`);
+    return position === undefined ? file : `${file}:${position.line}:${position.column}`;
+  };
+  return { values: read?.values ?? {}, place };
 }
 
 function variableLayer(environment: Environment, all: Setting[]): Layer {
@@ -142,7 +150,7 @@ function describeIssue(error: z.ZodError, layers: Layer[], all: Setting[]): stri
   const place = layerOf(layers, path)?.place(text) ?? text;
   if (unknown === undefined) return `bad setting ${text}, ${place}, ${issue.message.replace(/^Invalid \w+: /, "")}`;
   const siblings = siblingsOf(all, issue.path.map(String));
-  return `unknown setting ${text}, ${place}, ${suggestion(nearest(unknown, siblings), siblings.join(", "))}`;
+  return `unknown setting ${text}, ${place}, ${suggestion(nearestKey(unknown, siblings), siblings.join(", "))}`;
 }
 
 function siblingsOf(all: Setting[], parent: string[]): string[] {
