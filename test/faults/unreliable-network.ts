@@ -1,7 +1,7 @@
 import type { Random } from "./random.ts";
 import type { SimulatedClock } from "./simulated-clock.ts";
 
-/** What may happen to one call, each with the probability `rate / 5`. */
+/** What may happen to one call. */
 type Fate = "delivered" | "refused" | "lied about" | "answer lost" | "late" | "slow";
 
 const TIMEOUT_MS = 3_000;
@@ -44,11 +44,11 @@ export class UnreliableNetwork {
   private fate(): Fate {
     if (this.down) return "refused";
     if (!this.random.chance(this.rate)) return "delivered";
-    return this.random.pick(["refused", "lied about", "answer lost", "late", "slow"]);
+    return this.random.pick(["refused", "lied about", "answer lost", "late", "late", "slow"]);
   }
 
   private async arriveLate(arrive: () => Promise<unknown>): Promise<void> {
-    await this.clock.sleep(TIMEOUT_MS + this.random.integer(0, 60_000));
+    await this.clock.sleep(this.random.integer(0, this.random.pick([TIMEOUT_MS, 15_000, 60_000])));
     // Nobody waits for this answer any more, be it an error.
     await arrive().catch(() => undefined);
   }

@@ -120,8 +120,9 @@ export class Worker {
       } catch (error) {
         if (!(error instanceof Error) || error instanceof Crashed) throw error;
         if (!engine.owns(job)) return null;
-        if (error instanceof ContinuumError)
-          throw new Error(`${job.key} is outstanding and was refused: ${error.code}`);
+        if (error instanceof ContinuumError && error.code === "stale-generation") {
+          throw new Error(`${job.key} is outstanding and was refused as stale`);
+        }
         if (tries >= triesMax) return { type: "command-failed", command: job.command.type, message: error.message };
         await clock.sleep(250 * 2 ** Math.min(tries, 4));
         await this.mayCrash("retrying");
