@@ -21,7 +21,11 @@ const CHECKS: { name: string; script: string; args: string[] }[] = [
   { name: "dead code", script: "node_modules/knip/bin/knip.js", args: ["--treat-config-hints-as-errors"] },
 ];
 
-const also = process.argv.find((argument) => argument.startsWith("--also="))?.slice("--also=".length).split(",") ?? [];
+const also =
+  process.argv
+    .find((argument) => argument.startsWith("--also="))
+    ?.slice("--also=".length)
+    .split(",") ?? [];
 const reports = mkdtempSync(join(tmpdir(), "continuum-test-"));
 
 try {
@@ -36,7 +40,13 @@ try {
 async function runCheck({ name, script, args }: (typeof CHECKS)[number]): Promise<Outcome> {
   const startedAtMs = Date.now();
   const code = await run([script, ...args]);
-  return { name, passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0, seconds: secondsSince(startedAtMs) };
+  return {
+    name,
+    passed: code === 0 ? 1 : 0,
+    failed: code === 0 ? 0 : 1,
+    skipped: 0,
+    seconds: secondsSince(startedAtMs),
+  };
 }
 
 async function runProject(name: string): Promise<Outcome> {
@@ -76,7 +86,9 @@ function close(outcomes: Outcome[]): void {
   console.log("");
   for (const { name, passed, failed, skipped, seconds } of outcomes) {
     const skips = skipped > 0 ? `, ${skipped} skipped` : "";
-    console.log(`${failed > 0 ? "FAILED" : "ok    "} ${name.padEnd(10)} ${passed} passed, ${failed} failed${skips} (${seconds} s)`);
+    console.log(
+      `${failed > 0 ? "FAILED" : "ok    "} ${name.padEnd(10)} ${passed} passed, ${failed} failed${skips} (${seconds} s)`,
+    );
   }
   const skipped = sum("skipped") > 0 ? `, ${sum("skipped")} skipped` : "";
   console.log(`\n${sum("passed")} passed, ${sum("failed")} failed${skipped}`);

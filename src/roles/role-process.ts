@@ -1,17 +1,28 @@
 import type { ReadyMessage } from "./supervisor.ts";
 
-/** Tells the supervisor, when there is one, that this process answers. */
-export function announceReady(message: Omit<ReadyMessage, "type">): void {
-  process.send?.({ type: "ready", ...message });
+/** A role of this process that answers, and how it ends. */
+export interface RunningRole {
+  ready: Omit<ReadyMessage, "type">;
+  stop(): Promise<void>;
 }
 
 /**
- * Resolves when this process is asked to stop: by SIGTERM or SIGINT, or because its supervisor is gone, which must not
- * leave its roles behind.
+ * Runs a role until it is asked to stop: by a signal, or because the supervisor that started it is gone, which must
+ * not leave its roles behind. Tells the supervisor, when there is one, that it answers. Resolves with the exit code.
  */
-export function stopRequested(): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<string>();
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => resolve(signal));
-  if (process.send !== undefined) process.on("disconnect", () => resolve("the supervisor is gone"));
+export async function runUntilStopped(start: () => Promise<RunningRole>): Promise<number> {
+  const stopped = stopRequested();
+  const role = await start();
+  process.send?.({ type: "ready", ...role.ready } satisfies ReadyMessage);
+  await stopped;
+  await role.stop();
+  if (process.connected) process.disconnect(); // the channel to the supervisor would keep this process alive
+  return 0;
+}
+
+export function stopRequested(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => resolve());
+  if (process.send !== undefined) process.on("disconnect", () => resolve());
   return promise;
 }

@@ -20,9 +20,10 @@ export interface ReadyMessage {
 }
 
 export interface Supervisor {
-  /** Where each role listens, in the order it was started. */
+  /** Where each role listens. */
   ready: ReadonlyMap<string, ReadyMessage>;
-  /** Asks every process to stop, last started first, and ends those that do not within `graceMs`. */
+  pidOf(name: string): number | undefined;
+  /** Asks every process to stop, last named first, and ends those that do not within `graceMs`. */
   stop(graceMs?: number): Promise<void>;
   /** Resolves with the name of a role that could not be kept running. */
   lost: Promise<string>;
@@ -43,8 +44,8 @@ interface Kept {
 }
 
 /**
- * Starts the roles one after the other, each when the one before is ready, and keeps them running: one that falls is
- * started again with a growing pause. Errors: `role-failed` when one does not become ready the first time.
+ * Starts the roles and keeps them running: one that falls is started again with a growing pause. Resolves when all are
+ * ready. Errors: `role-failed` when one does not become ready the first time.
  */
 export async function supervise(entry: string, roles: SupervisedRole[], log: Logger): Promise<Supervisor> {
   const ready = new Map<string, ReadyMessage>();
@@ -91,12 +92,13 @@ export async function supervise(entry: string, roles: SupervisedRole[], log: Log
   };
 
   try {
-    for (const role of roles) await start(role, 0);
+    await Promise.all(roles.map((role) => start(role, 0)));
   } catch (error) {
     await stop(2000);
     throw error;
   }
-  return { ready, stop, lost: lost.promise };
+  const pidOf = (name: string) => kept.find(({ role }) => role.name === name)?.child.pid;
+  return { ready, pidOf, stop, lost: lost.promise };
 }
 
 function launch(entry: string, role: SupervisedRole): ChildProcess {

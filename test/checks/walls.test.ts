@@ -10,7 +10,8 @@ let tree: string;
 
 beforeEach(() => {
   tree = mkdtempSync(join(tmpdir(), "continuum-walls-"));
-  for (const file of [".dependency-cruiser.js", "package.json", "tsconfig.json"]) cpSync(join(root, file), join(tree, file));
+  for (const file of [".dependency-cruiser.js", "package.json", "tsconfig.json"])
+    cpSync(join(root, file), join(tree, file));
 });
 afterEach(() => rmSync(tree, { recursive: true, force: true }));
 
@@ -18,8 +19,19 @@ test.each([
   ["core reaching the store", "core", { "src/core/a.ts": 'import "../store/b.ts";', "src/store/b.ts": "export {};" }],
   ["core touching the file system", "core-is-pure", { "src/core/a.ts": 'import "node:fs";' }],
   ["a cycle", "no-cycles", { "src/core/a.ts": 'import "./b.ts";', "src/core/b.ts": 'import "./a.ts";' }],
-  ["one driver knowing another", "a-driver-knows-its-port", { "src/drivers/target/local/a.ts": 'import "../simulated/b.ts";', "src/drivers/target/simulated/b.ts": "export {};" }],
-  ["serving knowing the engine", "serving", { "src/serving/a.ts": 'import "../engine/b.ts";', "src/engine/b.ts": "export {};" }],
+  [
+    "one driver knowing another",
+    "a-driver-knows-its-port",
+    {
+      "src/drivers/target/local/a.ts": 'import "../simulated/b.ts";',
+      "src/drivers/target/simulated/b.ts": "export {};",
+    },
+  ],
+  [
+    "serving knowing the engine",
+    "serving",
+    { "src/serving/a.ts": 'import "../engine/b.ts";', "src/engine/b.ts": "export {};" },
+  ],
   ["a package that nobody declared", "no-orphan-dependency", { "src/core/a.ts": 'import "left-pad";' }],
 ])("refuses %s", (_, rule, files) => {
   write(files);

@@ -6,7 +6,7 @@ import { money } from "./deciding.ts";
 
 /** What staging and production would still need, as the server finds it; nothing changes there. */
 export async function showHigherEnvironments(stage: Stage, plan: PlanInput): Promise<void> {
-  const { narrator, api } = stage;
+  const { narrator } = stage;
   narrator.chapter("What staging and production would still need");
   const before = await endpointNames(stage);
 

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { signStatement } from "../../core/evidence/sign.ts";
 import { generateSigningKey, type SigningKey } from "../../core/evidence/signing-key.ts";
+import { buildTestResult } from "../../core/evidence/test-result.ts";
 import { expectThat, type Models, type ReadyModel, type Stage } from "../stage.ts";
 import { junitXml, reportPassed } from "../training/junit.ts";
 import { testTrainedModel } from "../training/model-tests.ts";
@@ -51,11 +52,10 @@ async function prepare(
   const artifactDigest = `sha256:${createHash("sha256").update(model.onnx).digest("hex")}`;
   const stored = await stage.api.call("artifacts.put", { params: { digest: artifactDigest }, body: model.onnx });
   expectThat(stored.encrypted, "expected the stored artifact to be encrypted");
-  const statement = testResultStatement({
-    junitXml: junitXml(report),
-    subject: { name: `${model.name}.onnx`, digest: artifactDigest },
-  });
-  const bundle = JSON.parse(signStatement(statement, key));
+  const subjects = [{ name: `${model.name}.onnx`, digest: artifactDigest }];
+  const result = buildTestResult({ junit: Buffer.from(junitXml(report), "utf8"), subjects });
+  expectThat(result.ok, result.ok ? "" : result.problem.message);
+  const bundle = JSON.parse(signStatement(result.value.statement, key));
   const evidence = await stage.api.call("evidence.add", { body: { bundle } });
   const { accuracy, auc } = model.metrics;
   stage.narrator.say(

@@ -1,0 +1,103 @@
+import { mkdir } from "node:fs/promises";
+import { writeClientFile } from "../config/client-settings.ts";
+import type { Config } from "../config/schema.ts";
+import { bootstrap } from "../service/bootstrap.ts";
+import { openDatabase } from "../store/database.ts";
+import { type EmbeddedServer, startEmbedded } from "../store/embedded/embedded.ts";
+import { migrate } from "../store/migrate.ts";
+import { childEnvironment } from "./child-environment.ts";
+import type { ProgramLog } from "./program-log.ts";
+import { stopRequested } from "./role-process.ts";
+import { type SupervisedRole, type Supervisor, supervise } from "./supervisor.ts";
+
+export interface AllRolesOptions {
+  config: Config;
+  /** The program's entry, to start each role's process from. */
+  entry: string;
+  log: ProgramLog;
+  /** Prints for the person who started it. */
+  say(line: string): void;
+}
+
+/** Every role as a process under this one, with the embedded database unless there is one's own. Resolves at the end. */
+export async function runAllRoles(options: AllRolesOptions): Promise<number> {
+  const { config, log, say } = options;
+  const stopped = stopRequested();
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  const embedded = config.databaseUrl === undefined ? await startEmbedded({ dataDir: config.dataDir, log }) : undefined;
+  const databaseUrl = embedded?.url ?? config.databaseUrl ?? "";
+  let supervisor: Supervisor | undefined;
+  try {
+    const firstToken = await prepareDatabase(databaseUrl, config);
+    supervisor = await supervise(options.entry, rolesOf(config, databaseUrl), log);
+    const api = supervisor.ready.get("api")?.url ?? "";
+    if (firstToken !== undefined) {
+      writeClientFile(config.dataDir, { url: api, token: firstToken });
+      say(`The administrator's first token, shown this once: ${firstToken}`);
+    }
+    announce({ supervisor, embedded, api, say });
+    const lost = await Promise.race([stopped.then(() => undefined), supervisor.lost]);
+    if (lost !== undefined) log.error("role.lost", { role: lost, reason: "it fell again and again" });
+    return lost === undefined ? 0 : 1;
+  } finally {
+    await supervisor?.stop();
+    await embedded?.stop();
+  }
+}
+
+async function prepareDatabase(url: string, config: Config): Promise<string | undefined> {
+  const database = await openDatabase(url, { max: 1, applicationName: "continuum-start" });
+  try {
+    await migrate(database);
+    const made = await bootstrap({ database, nowMs: Date.now }, { tenant: config.tenant });
+    return made?.token;
+  } finally {
+    await database.close();
+  }
+}
+
+/** In the order that they are stopped in, turned round: the API first, the data plane last. */
+function rolesOf(config: Config, databaseUrl: string): SupervisedRole[] {
+  const env = childEnvironment(config, databaseUrl);
+  const workers = Array.from({ length: config.worker.count }, (_, index) => `worker-${index + 1}`);
+  return ["serve", ...workers, "api"].map((name) => ({
+    name,
+    args: ["start", "--role", name.replace(/-\d+$/, "")],
+    env: name.startsWith("worker") ? { ...env, CONTINUUM_WORKER_OPS_PORT: opsPort(config, name) } : env,
+  }));
+}
+
+/** Each worker has the next port, so that all can be scraped; 0 stays "any free one". */
+function opsPort(config: Config, name: string): string {
+  const { opsPort: first } = config.worker;
+  return String(first === 0 ? 0 : first + Number(name.split("-")[1]) - 1);
+}
+
+function announce(started: {
+  supervisor: Supervisor;
+  embedded: EmbeddedServer | undefined;
+  api: string;
+  say(line: string): void;
+}): void {
+  const { supervisor, embedded, api, say } = started;
+  const roles = [...supervisor.ready]
+    .toSorted(([a], [b]) => a.localeCompare(b))
+    .map(([name, { url, opsUrl }]) => ({ name, pid: supervisor.pidOf(name) ?? 0, url: url ?? opsUrl ?? null }));
+  const processes = [
+    { name: "supervisor", pid: process.pid, url: null },
+    ...(embedded === undefined
+      ? []
+      : [{ name: "postgresql", pid: embedded.pid, url: `127.0.0.1:${new URL(embedded.url).port}` }]),
+    ...roles,
+  ];
+  for (const { name, pid, url } of processes)
+    say(`${name.padEnd(12)} process ${String(pid).padEnd(8)} ${url ?? ""}`.trimEnd());
+  say(`Continuum is ready: ${api}`);
+  process.send?.({
+    type: "ready",
+    url: api,
+    servingUrl: supervisor.ready.get("serve")?.url ?? "",
+    processes,
+    outside: embedded === undefined ? [] : [embedded.clusterDir],
+  });
+}

@@ -1,0 +1,39 @@
+import type { Config } from "../config/schema.ts";
+import type { EngineParts } from "../engine/engine.ts";
+import { engineMetrics } from "../engine/metrics.ts";
+import { createService } from "../service/create-service.ts";
+import { createHttpApp } from "../surfaces/http/app.ts";
+import { serveHttp } from "../surfaces/http/serve-http.ts";
+import { metricsRegistry } from "./metrics-registry.ts";
+import type { RunningRole } from "./role-process.ts";
+
+export interface ApiRoleOptions {
+  parts: EngineParts;
+  config: Config;
+  version: string;
+  close(): Promise<void>;
+}
+
+/** The HTTP API with its own figures. */
+export async function startApiRole({ parts, config, version, close }: ApiRoleOptions): Promise<RunningRole> {
+  const registry = metricsRegistry("api");
+  const service = createService({ ...parts, ...engineMetrics(registry, parts) });
+  const shutdown = new AbortController();
+  const app = createHttpApp(service, {
+    version,
+    registry,
+    log: parts.log,
+    limits: { rawBytesMax: config.artifacts.maxBytes },
+    shutdown: shutdown.signal,
+  });
+  const listening = await serveHttp(app, config.api);
+  parts.log.info("api.ready", { host: config.api.host, port: listening.port });
+  return {
+    ready: { url: listening.url },
+    stop: async () => {
+      shutdown.abort();
+      await listening.close();
+      await close();
+    },
+  };
+}

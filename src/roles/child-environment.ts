@@ -1,0 +1,19 @@
+import { type Config, settings } from "../config/schema.ts";
+
+/** Carries the database's URL, which may hold a password, to the roles: in the environment only its owner reads it. */
+const DATABASE_URL_VARIABLE = "SUPERVISED_DATABASE_URL";
+
+/** The environment in which a role's process finds exactly the settings that its supervisor has. */
+export function childEnvironment(config: Config, databaseUrl: string): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith("CONTINUUM_") || name === "CONTINUUM_DEBUG",
+  );
+  const env: NodeJS.ProcessEnv = Object.fromEntries(own);
+  for (const { path, environmentName } of settings()) {
+    const value = path.reduce<unknown>((part, key) => (part as Record<string, unknown> | undefined)?.[key], config);
+    if (value !== undefined) env[environmentName] = String(value);
+  }
+  env["CONTINUUM_DATABASE_URL"] = `env:${DATABASE_URL_VARIABLE}`;
+  env[DATABASE_URL_VARIABLE] = databaseUrl;
+  return env;
+}

@@ -1,0 +1,43 @@
+import type { EngineParts } from "../engine/engine.ts";
+import { engineMetrics } from "../engine/metrics.ts";
+import { Worker } from "../engine/worker.ts";
+import { createOpsServer } from "../surfaces/http/ops-server.ts";
+import { metricsRegistry } from "./metrics-registry.ts";
+import type { RunningRole } from "./role-process.ts";
+
+export interface WorkerRoleOptions {
+  parts: EngineParts;
+  host: string;
+  opsPort: number;
+  /** Brings the targets of this host to what is wanted. */
+  reconcile: () => Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A worker and, on a port of its own, what it tells of itself. */
+export async function startWorkerRole(options: WorkerRoleOptions): Promise<RunningRole> {
+  const registry = metricsRegistry("worker");
+  const parts = { ...options.parts, ...engineMetrics(registry, options.parts) };
+  const worker = new Worker({ parts, host: options.host, reconcile: options.reconcile });
+  await worker.start();
+  const ops = await createOpsServer({
+    registry,
+    host: "127.0.0.1",
+    port: options.opsPort,
+    ready: async () => {
+      const registered = worker.id !== undefined;
+      return {
+        ready: registered,
+        problems: registered ? [] : ["The worker is not registered: its database cannot be reached."],
+      };
+    },
+  });
+  return {
+    ready: { opsUrl: ops.url },
+    stop: async () => {
+      await worker.stop();
+      await ops.close();
+      await options.close();
+    },
+  };
+}
