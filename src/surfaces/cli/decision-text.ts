@@ -11,8 +11,8 @@ type Obligation = DecisionView["obligations"][number];
 const FINDING_COLUMNS: readonly Column<Finding>[] = [
   { heading: "CLAUSE", value: ({ clause }) => clause },
   { heading: "LEVEL", value: ({ level }) => level },
-  { heading: "OBSERVED", value: ({ observed }) => observed },
-  { heading: "LIMIT", value: ({ limit }) => limit },
+  { heading: "OBSERVED", value: ({ observed }) => short(observed) },
+  { heading: "LIMIT", value: ({ limit }) => short(limit) },
   { heading: "PATH", value: ({ path }) => path },
   { heading: "MESSAGE", value: ({ message }) => message },
 ];
@@ -22,6 +22,14 @@ const OBLIGATION_COLUMNS: readonly Column<Obligation>[] = [
   { heading: "CLAUSES", value: ({ clauses }) => clauses.join(", ") },
   { heading: "STATUS", value: ({ status }) => status },
 ];
+
+const CELL_CHARACTERS_MAX = 32;
+
+/** The message says it in full; the column is for comparing at a glance. */
+function short(value: unknown): string {
+  const text = Array.isArray(value) ? value.map(shown).join(", ") : shown(value);
+  return text.length <= CELL_CHARACTERS_MAX ? text : `${text.slice(0, CELL_CHARACTERS_MAX - 3)}...`;
+}
 
 /** A decision for a person: the answer first, then every clause, what is needed, the cost and the fix. */
 export function decisionText(decision: DecisionView, colors: Paint): string {
@@ -55,8 +63,8 @@ export function decisionLine(decision: DecisionView, colors: Paint): string {
 function liveText({ live }: DecisionView, colors: Paint): string {
   if (live === undefined) return "";
   const words = { allow: "allowed", deny: "denied", "needs-approval": "in need of an approval" }[live.decision];
-  const findings = live.findings.length === 0 ? "" : textTable(live.findings, FINDING_COLUMNS, "");
-  return section(`For real it would be ${colors.strong(words)}`, `${findings}`) || `For real it would be ${words}\n`;
+  const title = `For real it would be ${colors.strong(words)}`;
+  return live.findings.length === 0 ? `${title}\n` : section(title, textTable(live.findings, FINDING_COLUMNS, ""));
 }
 
 function section(title: string, body: string): string {
@@ -81,7 +89,7 @@ function costLine({ cost }: DecisionView): string {
 }
 
 function dollars(usd: number): string {
-  return `$${usd.toFixed(Number.isInteger(usd * 100) ? 2 : 4)}`;
+  return `$${usd.toFixed(4).replace(/(\.\d\d)(\d*?)0+$/, "$1$2")}`;
 }
 
 /** One operation of the patch as a line that reads like the plan. */

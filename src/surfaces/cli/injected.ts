@@ -1,7 +1,7 @@
 import type { Config } from "../../config/schema.ts";
 import type { Io } from "./io.ts";
 
-export const START_ROLES = ["all", "api", "worker", "serve", "monitor"] as const;
+export const START_ROLES = ["all", "api", "worker", "serve"] as const;
 export type StartRole = (typeof START_ROLES)[number];
 
 export interface StartOptions {

@@ -1,4 +1,5 @@
 import { Command, type CommanderError, Option } from "commander";
+import { malformed } from "./cli-error.ts";
 import type { CommandGroup, CommandSpec, OptionSpec } from "./command-spec.ts";
 import { EXIT } from "./exit-codes.ts";
 
@@ -81,7 +82,19 @@ function addCommand(parent: Command, spec: CommandSpec, found: (invocation: Invo
     "after",
     `\nExamples:\n${spec.examples.map((line) => `  $ continuum ${line}`).join("\n")}\n\n${EXIT_CODES}`,
   );
-  command.action(() => found({ spec, args: command.args, options: command.opts() }));
+  command.action(() => {
+    const options = command.opts();
+    requireOptions(spec, options);
+    found({ spec, args: command.args, options });
+  });
+}
+
+/** Looked at last, so that a misspelt option is told as such and not as a missing one. */
+function requireOptions(spec: CommandSpec, options: Record<string, unknown>): void {
+  for (const option of spec.options ?? []) {
+    if (option.required && options[new Option(option.flags).attributeName()] === undefined)
+      throw malformed(`${option.flags} is missing`, spec.path, `it is ${option.description}`);
+  }
 }
 
 function longName(option: OptionSpec): string {
@@ -91,7 +104,6 @@ function longName(option: OptionSpec): string {
 function addOption(command: Command, spec: OptionSpec): void {
   const option = new Option(spec.flags, spec.description);
   if (spec.choices !== undefined) option.choices(spec.choices);
-  if (spec.required) option.makeOptionMandatory();
   if (spec.repeatable) option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
   command.addOption(option);
 }

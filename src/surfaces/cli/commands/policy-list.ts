@@ -20,7 +20,9 @@ const COLUMNS: readonly Column<PolicyRow>[] = [
 ];
 
 export async function policyList(context: CommandContext): Promise<number> {
-  const list = context.flag("server") ? await (await context.client()).call("policy.list", {}) : await listHere(context);
+  const list = context.flag("server")
+    ? await (await context.client()).call("policy.list", {})
+    : await listHere(context);
   await context.show(list, () => `policy set ${list.digest}\n\n${textTable(list.policies, COLUMNS, "no policies")}`);
   return 0;
 }
@@ -29,6 +31,8 @@ async function listHere(context: CommandContext): Promise<{ digest: string; poli
   const { listPolicies } = await import("../../../core/policy/list.ts");
   const folder = context.args[0];
   const shipped = shippedFiles();
-  const { set } = loadOfflinePolicy(folder === undefined ? { shipped } : { shipped, own: { folder, files: ownFiles(context, folder, "the folder") } });
+  const { set } = loadOfflinePolicy(
+    folder === undefined ? { shipped } : { shipped, own: { folder, files: ownFiles(context, folder, "the folder") } },
+  );
   return { digest: set.digest, policies: listPolicies(set) };
 }
