@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import { type EndpointTable, LATENCY_BUCKETS_MS } from "./endpoint.ts";
 import type { Capture } from "./router/capture.ts";
 import type { Router } from "./router/router.ts";
@@ -67,8 +67,6 @@ export function servingMetrics(parts: {
     help: "Captured requests lost.",
     registers,
   });
-  const latency = new VariantLatency(parts.endpoints);
-  registry.registerMetric(latency);
 
   return async () => {
     for (const metric of [requests, refused, healthy, wanted, weight, memory, written, dropped]) metric.reset();
@@ -85,41 +83,29 @@ export function servingMetrics(parts: {
     inFlight.set(router?.inFlight ?? 0);
     written.inc(parts.capture.written);
     dropped.inc(parts.capture.dropped);
-    return { contentType: registry.contentType, text: await registry.metrics() };
+    return { contentType: registry.contentType, text: `${await registry.metrics()}\n${latencyText(parts.endpoints)}` };
   };
 }
 
-/** A histogram whose counts are the versions' own. */
-class VariantLatency extends Histogram<string> {
-  readonly #endpoints: EndpointTable;
-
-  constructor(endpoints: EndpointTable) {
-    super({
-      name: "continuum_serving_latency_seconds",
-      help: "From the complete request to the answer, by version.",
-      labelNames: [...LABELS],
-      registers: [],
-    });
-    this.#endpoints = endpoints;
-  }
-
-  override async get(): Promise<Awaited<ReturnType<Histogram<string>["get"]>>> {
-    const base = await super.get();
-    const values: (typeof base)["values"] = [];
-    const push = (metricName: string, value: number, labels: Record<string, string | number>) =>
-      values.push({ metricName, value, labels });
-    for (const { endpoint, variant, role } of this.#endpoints.variants()) {
-      const labels = { tenant: endpoint.at.tenant, endpoint: endpoint.servedName, variant: variant.spec.variant, role };
-      let count = 0;
-      for (const [at, milliseconds] of LATENCY_BUCKETS_MS.entries()) {
-        count += variant.latencyBuckets[at] ?? 0;
-        push(`${base.name}_bucket`, count, { ...labels, le: milliseconds / 1000 });
-      }
-      count += variant.latencyBuckets[LATENCY_BUCKETS_MS.length] ?? 0;
-      push(`${base.name}_bucket`, count, { ...labels, le: "+Inf" });
-      push(`${base.name}_sum`, variant.latencySumMs / 1000, labels);
-      push(`${base.name}_count`, count, labels);
+/** The latency histogram as text: its counts are the versions' own, which prom-client's class cannot take. */
+function latencyText(endpoints: EndpointTable): string {
+  const name = "continuum_serving_latency_seconds";
+  const lines = [`# HELP ${name} From the complete request to the answer, by version.`, `# TYPE ${name} histogram`];
+  for (const { endpoint, variant, role } of endpoints.variants()) {
+    const values = [endpoint.at.tenant, endpoint.servedName, variant.spec.variant, role];
+    const labels = LABELS.map((label, at) => `${label}="${escaped(values[at] ?? "")}"`).join(",");
+    let count = 0;
+    for (const [at, milliseconds] of LATENCY_BUCKETS_MS.entries()) {
+      count += variant.latencyBuckets[at] ?? 0;
+      lines.push(`${name}_bucket{${labels},le="${milliseconds / 1000}"} ${count}`);
     }
-    return { ...base, values };
+    count += variant.latencyBuckets[LATENCY_BUCKETS_MS.length] ?? 0;
+    lines.push(`${name}_bucket{${labels},le="+Inf"} ${count}`);
+    lines.push(`${name}_sum{${labels}} ${variant.latencySumMs / 1000}`, `${name}_count{${labels}} ${count}`);
   }
+  return `${lines.join("\n")}\n`;
+}
+
+function escaped(value: string): string {
+  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

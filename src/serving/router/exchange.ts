@@ -2,15 +2,17 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Endpoint, Variant } from "../endpoint.ts";
 import type { InputFormat, OutputFormat } from "../replica/frames.ts";
 import type { ReplicaLink, ReplyHandler } from "../supervisor/replica-link.ts";
+import type { LiveWaiter } from "../supervisor/replica-pool.ts";
 
 /** What an exchange needs of the router. */
 export interface ExchangeOwner {
   replied(exchange: Exchange, status: number, output: number, body: Buffer): void;
   lost(exchange: Exchange): void;
+  live(exchange: Exchange): void;
 }
 
 /** One invocation from its admission to its answer. A class with plain fields: thousands a second are made. */
-export class Exchange implements ReplyHandler {
+export class Exchange implements ReplyHandler, LiveWaiter {
   readonly owner: ExchangeOwner;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -31,6 +33,8 @@ export class Exchange implements ReplyHandler {
   attempts = 0;
   /** An attempt on the assigned version failed by its replica's death, or it had no replica. */
   failedOver = false;
+  /** The version has no replica at the moment and is expected to have one again. */
+  waitingFor: Variant | null = null;
   link: ReplicaLink | null = null;
   frameId = 0;
   done = false;
@@ -55,6 +59,10 @@ export class Exchange implements ReplyHandler {
 
   onReply(status: number, output: number, body: Buffer): void {
     this.owner.replied(this, status, output, body);
+  }
+
+  onLive(): void {
+    this.owner.live(this);
   }
 
   onLost(): void {

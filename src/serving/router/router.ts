@@ -253,9 +253,15 @@ export class Router implements ExchangeOwner {
       this.#ask(exchange, stable);
       return;
     }
-    const code = exchange.attempts === 0 ? "unavailable" : "replica-lost";
-    const detail = exchange.attempts === 0 ? "no replica is healthy" : "the replica died, and there is no other";
-    this.#fail(exchange, code, detail);
+    exchange.waitingFor = variant;
+    // A replica is back within a fraction of a second, so a caller would rather wait than be sent away.
+    if (!variant.pool.wait(exchange)) this.#fail(exchange, "unavailable", "no replica is healthy");
+  }
+
+  live(exchange: Exchange): void {
+    const variant = exchange.waitingFor;
+    exchange.waitingFor = null;
+    if (variant !== null && !exchange.done) this.#ask(exchange, variant);
   }
 
   lost(exchange: Exchange): void {
@@ -284,6 +290,11 @@ export class Router implements ExchangeOwner {
     const before = performance.now() - this.#options.limits.deadlineMs;
     for (const exchange of this.#asked) {
       if (exchange.startedMs > before) return;
+      if (exchange.waitingFor !== null) {
+        exchange.waitingFor.pool.stopWaiting(exchange);
+        this.#fail(exchange, "unavailable", "no replica was healthy in time");
+        continue;
+      }
       exchange.link?.forget(exchange.frameId);
       this.#fail(exchange, "timed-out", `no answer within ${this.#options.limits.deadlineMs} ms`);
     }

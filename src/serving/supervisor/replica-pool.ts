@@ -33,6 +33,11 @@ export interface LiveReplica {
   link: ReplicaLink;
 }
 
+/** Somebody who waits for a replica. */
+export interface LiveWaiter {
+  onLive(): void;
+}
+
 interface Member extends LiveReplica {
   child: ChildProcess | null;
   sinceMs: number;
@@ -64,6 +69,7 @@ export class ReplicaPool {
   #lastDeath = "";
   #noneHealthySinceMs: number | null = null;
   #retry: NodeJS.Timeout | null = null;
+  readonly #waiters = new Set<LiveWaiter>();
   readonly #watch: NodeJS.Timeout;
   #signature: { inputs: readonly TensorSpec[]; outputs: readonly TensorSpec[] } | null = null;
 
@@ -120,6 +126,17 @@ export class ReplicaPool {
       if (other !== undefined && other.link.inFlight < best.link.inFlight) best = other;
     }
     return best.link;
+  }
+
+  /** Calls `onLive` once the next replica answers. False when none is to be expected. */
+  wait(waiter: LiveWaiter): boolean {
+    if (this.#stopped || this.failure !== null) return false;
+    this.#waiters.add(waiter);
+    return true;
+  }
+
+  stopWaiting(waiter: LiveWaiter): void {
+    this.#waiters.delete(waiter);
   }
 
   /** Starts what is missing; resolves when every wanted replica is live. Throws `bad-model` when one cannot be. */
@@ -228,6 +245,9 @@ export class ReplicaPool {
     this.#noneHealthySinceMs = null;
     this.#options.log.info({ variant: this.#options.variant, replica: member.record.id }, "replica ready");
     this.#options.onChange();
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const waiter of waiters) waiter.onLive();
   }
 
   #died(member: Member, how: string): void {

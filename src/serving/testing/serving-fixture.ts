@@ -1,7 +1,9 @@
 import { createHash, hash } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { LocalTarget } from "../../drivers/target/local/local-target.ts";
+import type { Effect } from "../../drivers/target/target.ts";
 import type { Log } from "../log.ts";
 import type { Version } from "../protocol.ts";
 import { runServing, type Serving, type ServingOptions } from "../run-serving.ts";
@@ -16,6 +18,16 @@ export interface ServingFixture {
   models: Map<string, Uint8Array>;
   /** Puts a model where `readModel` finds it, and answers a version of it to provision. */
   version(variant: string, bytes: Uint8Array, overrides?: Partial<Version>): Version;
+  /** The control plane's side of it, with its token pushed. */
+  target: LocalTarget;
+  effect(): Effect;
+  /** The one endpoint that these tests use, `development-churn` of tenant `acme`. */
+  at: { tenant: string; endpoint: { environment: "development"; target: "local"; name: string } };
+  /** Provisions a version and makes it the one that serves. */
+  serve(variant: string, bytes: Uint8Array, overrides?: Partial<Version>): Promise<void>;
+  invoke(body: string, headers?: Record<string, string>): Promise<Response>;
+  /** The process ids of all replicas, as the state file has them. */
+  replicaPids(): Promise<number[]>;
   restart(): Promise<Serving>;
   dispose(): Promise<void>;
 }
@@ -40,10 +52,38 @@ export async function servingFixture(overrides: Partial<ServingOptions> = {}): P
     log: SILENT,
     ...overrides,
   };
+  const serving = await runServing(options);
+  const target = new LocalTarget({ controlSocket: options.controlSocket });
+  await target.pushCredentials({
+    revision: 1,
+    credentials: [{ hash: TOKEN_HASH, tenant: "acme", environment: null, endpoint: null, expiresAtMs: null }],
+  });
+  let generation = 0;
   const fixture: ServingFixture = {
-    serving: await runServing(options),
+    serving,
     options,
     models,
+    target,
+    at: { tenant: "acme", endpoint: { environment: "development", target: "local", name: "churn" } },
+    effect() {
+      generation += 1;
+      return { ...fixture.at, generation, idempotencyKey: `rollout/${generation}/effect` };
+    },
+    async serve(variant, bytes, versionOverrides) {
+      await target.provision(fixture.effect(), fixture.version(variant, bytes, versionOverrides));
+      await target.promote(fixture.effect());
+    },
+    invoke(body, headers = {}) {
+      return fetch(`${fixture.serving.url}/endpoints/development-churn/invocations`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", ...headers },
+        body,
+      });
+    },
+    async replicaPids() {
+      const state = await readFile(join(directory, "state", "serving.json"), "utf8");
+      return [...state.matchAll(/"pid":(\d+)/g)].map((match) => Number(match[1]));
+    },
     version(variant, bytes, versionOverrides = {}) {
       const artifactDigest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
       models.set(artifactDigest, bytes);
