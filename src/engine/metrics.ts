@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { elapsedMs } from "../core/rollout/clock.ts";
 import { isTerminal } from "../core/rollout/phases.ts";
 import type { Rollout } from "../core/rollout/rollout.ts";
-import { readGauges } from "../store/queries/gauges.ts";
+import { type Gauges, readGauges } from "../store/queries/gauges.ts";
 import type { CommittedEvent, EngineParts } from "./engine.ts";
 
 /** P6: a deployment takes under ten minutes, human waiting, queueing and pauses not counted. */
@@ -91,45 +91,62 @@ function clausesOf(rollout: Rollout): Set<string> {
   return new Set(rollout.refusals.map(({ clause }) => clause));
 }
 
-/** One read of the database answers all gauges of a scrape. */
+/** One read of the database answers all gauges of a scrape, which are collected side by side. */
 function databaseGauges(registry: Registry, parts: Pick<EngineParts, "database" | "log">): void {
-  const registers = [registry];
-  const open = new Gauge({
+  const read = sharedRead(parts);
+  const gauge = (from: { name: string; help: string; labelNames?: string[]; set(gauge: Gauge, read: Gauges): void }) =>
+    new Gauge({
+      ...{ name: from.name, help: from.help, labelNames: from.labelNames ?? [], registers: [registry] },
+      async collect() {
+        const gauges = await read();
+        // What the database does not say now is left out: an old figure would pass for a present one.
+        this.reset();
+        if (gauges !== undefined) from.set(this, gauges);
+      },
+    });
+  gauge({
     name: "continuum_rollouts_open",
     help: "Rollouts that have not ended, by phase.",
     labelNames: ["phase"],
-    registers,
+    set: (it, { rollouts }) => {
+      for (const { phase, count } of rollouts) it.set({ phase }, count);
+    },
   });
-  const jobs = new Gauge({
+  gauge({
     name: "continuum_jobs",
     help: "Commands by whether a worker has them.",
     labelNames: ["state"],
-    registers,
+    set: (it, { jobsWaiting, jobsClaimed }) => {
+      it.set({ state: "waiting" }, jobsWaiting);
+      it.set({ state: "claimed" }, jobsClaimed);
+    },
   });
-  const entries = new Gauge({
+  gauge({
     name: "continuum_audit_entries",
     help: "Audit entries by whether they have their place in the tree.",
     labelNames: ["state"],
-    registers,
-  });
-  new Gauge({
-    name: "continuum_database_up",
-    help: "1 when the database answered this scrape; without it the gauges read from it are absent.",
-    registers,
-    async collect() {
-      for (const gauge of [open, jobs, entries]) gauge.reset();
-      try {
-        const read = await readGauges(parts.database);
-        for (const { phase, count } of read.rollouts) open.set({ phase }, count);
-        jobs.set({ state: "waiting" }, read.jobsWaiting);
-        jobs.set({ state: "claimed" }, read.jobsClaimed);
-        entries.set({ state: "placed" }, read.auditPlaced);
-        entries.set({ state: "waiting" }, read.auditWaiting);
-        this.set(1);
-      } catch (error) {
-        parts.log.warn("metrics-without-database", { reason: error instanceof Error ? error.name : "unknown" });
-        this.set(0);
-      }
+    set: (it, { auditPlaced, auditWaiting }) => {
+      it.set({ state: "placed" }, auditPlaced);
+      it.set({ state: "waiting" }, auditWaiting);
     },
   });
+  gauge({ name: "continuum_database_up", help: "1 when the database answered this scrape.", set: (it) => it.set(1) });
+}
+
+function sharedRead({ database, log }: Pick<EngineParts, "database" | "log">): () => Promise<Gauges | undefined> {
+  let underWay: Promise<Gauges | undefined> | undefined;
+  const read = async () => {
+    try {
+      return await readGauges(database);
+    } catch (error) {
+      log.warn("metrics-without-database", { reason: error instanceof Error ? error.name : "unknown" });
+      return undefined;
+    } finally {
+      underWay = undefined;
+    }
+  };
+  return () => {
+    underWay ??= read();
+    return underWay;
+  };
 }

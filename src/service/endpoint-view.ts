@@ -18,7 +18,7 @@ export async function describeEndpoint(
 ): Promise<EndpointStatus | undefined> {
   const target = parts.targets.get(at.target as TargetName);
   if (target === undefined) return undefined;
-  const endpoint = { environment: at.environment as Environment, target: target.name, name: at.name };
+  const endpoint = { environment: at.environment as Environment, target: at.target as TargetName, name: at.name };
   const { promise: late, resolve } = Promise.withResolvers<undefined>();
   const timer = setTimeout(() => resolve(undefined), DESCRIBE_TIMEOUT_MS);
   try {
