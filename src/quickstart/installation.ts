@@ -77,6 +77,7 @@ function launch(entry: string, { folder, dataDir }: { folder: string; dataDir: s
     CONTINUUM_DATA_DIR: dataDir,
     CONTINUUM_API_PORT: "0",
     CONTINUUM_SERVING_PORT: "0",
+    CONTINUUM_WORKER_OPS_PORT: "0",
     CONTINUUM_LOG_LEVEL: "info",
   };
   const child = spawn(process.execPath, [entry, "start"], {

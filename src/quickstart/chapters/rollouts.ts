@@ -113,7 +113,7 @@ async function follow(stage: Stage, started: Rollout, following: Following = {})
       bake = undefined;
     }
     if (event.phase === "Baking") bake ??= { percent: event.weightPercent, sinceMs: Date.now() };
-    const phase = isMoving(event.phase) ? `${event.phase} ${event.weightPercent} %` : event.phase;
+    const phase = event.phase === "Baking" ? `Baking with ${event.weightPercent} % of the traffic` : event.phase;
     if (phase !== lastPhase) narrator.say(`+${seconds(Date.parse(event.at) - beganAtMs).padEnd(8)} ${phase}`);
     lastPhase = phase;
   };
@@ -122,10 +122,6 @@ async function follow(stage: Stage, started: Rollout, following: Following = {})
   } finally {
     clearInterval(ticker);
   }
-}
-
-function isMoving(phase: string): boolean {
-  return phase === "Shifting" || phase === "Baking";
 }
 
 async function invokeUrl(stage: Stage): Promise<string> {
