@@ -27,7 +27,8 @@ export async function listenForControl(options: {
   if (Buffer.byteLength(socketPath) > 100)
     throw servingError("bad-request", `the control socket's path is longer than 100 bytes: ${socketPath}`);
   await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
-  await removeDeadSocket(socketPath);
+  await refuseWhenServed(socketPath);
+  await rm(socketPath, { force: true });
   const server = createServer((request, response) => void answer(request, response, options));
   // Between listen and chmod the socket must not be open to others.
   const before = process.umask(0o177);
@@ -43,8 +44,8 @@ export async function listenForControl(options: {
   return { close: () => closeServer(server) };
 }
 
-/** A socket that a killed process left behind is removed; one that answers belongs to somebody. */
-async function removeDeadSocket(socketPath: string): Promise<void> {
+/** A socket that a killed process left behind may be replaced; one that answers belongs to somebody. */
+export async function refuseWhenServed(socketPath: string): Promise<void> {
   const alive = await new Promise<boolean>((resolve) => {
     const socket = connect(socketPath, () => {
       socket.destroy();
@@ -53,7 +54,6 @@ async function removeDeadSocket(socketPath: string): Promise<void> {
     socket.on("error", () => resolve(false));
   });
   if (alive) throw servingError("not-available", `another serving process answers on ${socketPath}`);
-  await rm(socketPath, { force: true });
 }
 
 async function closeServer(server: Server): Promise<void> {

@@ -287,6 +287,7 @@ export class Controller {
     const { stable, candidate } = endpoint.routes;
     endpoint.routes = NO_ROUTES;
     endpoint.guard = null;
+    endpoint.tripped = null;
     for (const variant of [stable, candidate]) if (variant !== null) this.#retire(variant);
   }
 

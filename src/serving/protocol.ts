@@ -91,7 +91,6 @@ export const trippedSchema = z.object({
   candidateErrors: z.number(),
   cause: z.string(),
 });
-export type Tripped = z.infer<typeof trippedSchema>;
 
 const done = z.object({ done: z.literal(true) });
 export const CONTROL_ANSWERS = {

@@ -3,7 +3,7 @@ import { chmod, lstat, mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { CanaryJudge } from "../core/monitor/canary-judge.ts";
-import { type ControlHandlers, listenForControl } from "./control-server.ts";
+import { type ControlHandlers, listenForControl, refuseWhenServed } from "./control-server.ts";
 import { Controller } from "./controller.ts";
 import { type Endpoint, EndpointTable, type Variant } from "./endpoint.ts";
 import type { Log } from "./log.ts";
@@ -90,6 +90,8 @@ const MEASURES_SAVE_MS = 5000;
  */
 export async function runServing(options: ServingOptions): Promise<Serving> {
   const log = options.log;
+  // Before anything is touched: two processes on one state would start every replica twice.
+  await refuseWhenServed(options.controlSocket);
   const supervision = { ...DEFAULT_SUPERVISION, ...options.supervision };
   const stateDir = resolve(options.stateDir);
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
@@ -134,20 +136,16 @@ export async function runServing(options: ServingOptions): Promise<Serving> {
   });
 
   const running = router;
+  const listen = async () => {
+    url = await running.listen();
+    const status = () => ({ bootId, startedAtMs, url });
+    const handlers = controlHandlers({ controller, credentials, endpoints, writer, status });
+    return listenForControl({ socketPath: options.controlSocket, log, handlers });
+  };
   await restore({ state, endpoints, controller });
-  url = await running.listen();
-  const control = await listenForControl({
-    socketPath: options.controlSocket,
-    log,
-    handlers: controlHandlers({
-      controller,
-      credentials,
-      endpoints,
-      writer,
-      status: () => ({ bootId, startedAtMs, url }),
-    }),
-  }).catch(async (error: unknown) => {
+  const control = await listen().catch(async (error: unknown) => {
     await running.close(0);
+    for (const { variant } of endpoints.variants()) variant.pool.release();
     throw error;
   });
   await writer.save();

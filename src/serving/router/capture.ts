@@ -74,7 +74,7 @@ export class Capture {
     const key = `${captured.tenant}\n${captured.endpoint}`;
     let stream = this.#streams.get(key);
     if (stream === undefined) {
-      const directory = join(this.#options.directory, encodeURIComponent(captured.tenant), captured.endpoint);
+      const directory = join(this.#options.directory, tenantDirectory(captured.tenant), captured.endpoint);
       stream = { directory, lines: [], bytes: 0, file: null, fileBytes: 0 };
       this.#streams.set(key, stream);
     }
@@ -140,6 +140,11 @@ export class Capture {
     stream.file = join(stream.directory, `${time}-${String(this.#sequence).padStart(6, "0")}.jsonl`);
     stream.fileBytes = 0;
   }
+}
+
+/** One name in one directory, whatever the tenant is called: `..` must not lead out of it. */
+function tenantDirectory(tenant: string): string {
+  return encodeURIComponent(tenant).replaceAll(".", "%2E");
 }
 
 function captureLine(captured: Captured): string {

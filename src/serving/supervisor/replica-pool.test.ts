@@ -1,6 +1,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
+import { runServing } from "../run-serving.ts";
 import { type ServingFixture, servingFixture } from "../testing/serving-fixture.ts";
 import { slowModel, sumModel } from "../testing/test-models.ts";
 
@@ -137,7 +138,7 @@ describe("replicas", () => {
     // 512 MiB are allowed; between its two multiplications this model holds 2 KiB a row.
     await fixture.serve("v1", slowModel({ layers: 0 }));
     const pids = await fixture.replicaPids();
-    const body = JSON.stringify({ instances: Array.from({ length: 500_000 }, () => [1, 2, 3]) });
+    const body = JSON.stringify({ instances: Array.from({ length: 300_000 }, () => [1, 2, 3]) });
     expect((await fixture.invoke(body)).status).toBe(502);
     await expect.poll(() => pids.some(isAlive), { timeout: 15_000 }).toBe(false);
     await expect.poll(async () => (await fixture.invoke(ROW)).status, { timeout: 15_000 }).toBe(200);
@@ -193,6 +194,21 @@ describe("what cannot be served", () => {
     await fixture.target.remove(fixture.effect());
     await lost;
     expect(await fixture.target.describe(fixture.at)).toBeUndefined();
+  });
+
+  it("is a second process on the same state, and it leaves the first alone", async () => {
+    fixture = await servingFixture();
+    await fixture.serve("v1", sumModel({ bias: 0 }));
+    const pids = await fixture.replicaPids();
+    await expect(runServing(fixture.options)).rejects.toMatchObject({ code: "not-available" });
+    const taken = {
+      ...fixture.options,
+      controlSocket: `${fixture.options.controlSocket}2`,
+      port: Number(new URL(fixture.serving.url).port),
+    };
+    await expect(runServing(taken)).rejects.toMatchObject({ code: "EADDRINUSE" });
+    expect((await fixture.invoke(ROW)).status).toBe(200);
+    expect(await fixture.replicaPids()).toEqual(pids);
   });
 
   it("does not start from a state file that it did not write", async () => {
