@@ -16,7 +16,7 @@ export async function runUntilStopped(start: () => Promise<RunningRole>): Promis
   process.send?.({ type: "ready", ...role.ready } satisfies ReadyMessage);
   await stopped;
   await role.stop();
-  if (process.connected) process.disconnect(); // the channel to the supervisor would keep this process alive
+  if (process.connected) process.disconnect?.(); // the channel to the supervisor would keep this process alive
   return 0;
 }
 
