@@ -59,7 +59,10 @@ export function readAnnotations(json: PolicyJson, place: PolicyPlace): Policy {
   const { document, section } = readSource(required(notes, "source"), place.owner);
   const observed = notes["observed"] ?? null;
   const limit = notes["limit"] === undefined ? null : readLimit(notes["limit"]);
-  checkLimit(json, limit, observed);
+  const reads = new Set<string>();
+  const literals = new Set<unknown>();
+  for (const condition of json.conditions) collect(condition.body, reads, literals);
+  checkLimit(literals, limit, observed);
   const due = notes["obligation"] === undefined ? null : readDue(notes["obligation"]);
   checkDue(level, due, notes["discharged"], place.owner);
   const fix = notes["fix"] === undefined ? null : readFix(notes["fix"], level);
@@ -78,8 +81,21 @@ export function readAnnotations(json: PolicyJson, place: PolicyPlace): Policy {
     fix,
     due,
     discharged: notes["discharged"] ?? null,
+    gates: gatesOf(level, due, reads, literals),
+    reads,
+    literals,
+    meaning: JSON.stringify([json.effect, json.principal, json.action, json.resource, json.conditions]),
     ...place,
   };
+}
+
+/** A condition that names a gate holds there; otherwise what is due is due before any effect, and the rest always. */
+function gatesOf(level: Level, due: Due | null, reads: ReadonlySet<string>, literals: ReadonlySet<unknown>): string {
+  const named = ["propose", "verify", "pre-provision", "run"].filter((gate) => literals.has(gate));
+  if (reads.has("gate") && named.length > 0) return named.join(", ");
+  if (due?.kind === "snapshot") return "pre-provision";
+  if (due !== null) return "verify, pre-provision";
+  return level === "advise" ? "propose" : "propose, verify, pre-provision";
 }
 
 export class AnnotationError extends Error {}
@@ -125,9 +141,7 @@ function readLimit(text: string): Limit {
 }
 
 /** What a decision shows must be what Cedar compared: an annotation that drifted from its condition is refused. */
-function checkLimit(json: PolicyJson, limit: Limit | null, observed: string | null): void {
-  const literals = new Set<unknown>();
-  for (const clause of json.conditions) collect(clause.body, new Set(), literals);
+function checkLimit(literals: ReadonlySet<unknown>, limit: Limit | null, observed: string | null): void {
   const shownAttribute = limit?.kind === "attribute" ? limit.name : observed;
   for (const name of [observed, shownAttribute]) {
     if (name !== null && !ATTRIBUTES.has(name))

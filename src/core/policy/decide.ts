@@ -55,11 +55,11 @@ function decideLive(set: PolicySet, input: DecideInput): Live {
   const missing = ask(set, input, "all", listing);
   const findings = findingsOf(listing, attributes);
   const obligations = obligationsOf(listing.forbidding, facts.source === "server" ? missing : undefined);
-  const denied = findings.some(({ level }) => level === "deny");
+  const denials = listing.forbidding.filter(({ level }) => level === "deny");
   return {
     decision: outcome(findings, obligations),
     findings,
-    fix: denied ? jointFix(set, input) : [],
+    fix: denials.length > 0 ? jointFix(set, input, denials) : [],
     obligations,
     ...(facts.gate !== "propose" && { refusals: refusalsOf(ask(set, input, "now", listing), facts) }),
   };

@@ -31,6 +31,8 @@ const facts = z.strictObject({
   unknownNames: z.array(z.string()).optional(),
   principal: z.enum(["human", "agent", "service"]).optional(),
   approvedProductionTypes: z.array(z.string()).optional(),
+  /** Prices that differ from the set's, in USD per instance hour: how a case stands exactly at a limit. */
+  usdPerHour: z.record(z.string(), z.number().positive()).optional(),
   evidence: z.array(z.enum(EVIDENCE)).optional(),
   approvals: z
     .array(

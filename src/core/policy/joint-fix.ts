@@ -14,20 +14,30 @@ import type { Fix, Policy, PolicySet } from "./policy.ts";
  * denied for, and is offered no further fix. Where denials can only be traded for one another (two instances are needed
  * and one is all the budget allows) nothing is offered for them, and they stay.
  *
- * Every candidate is put to Cedar, so a user's own clauses are heard as well as the shipped ones.
+ * `before` is what denies the plan now. Every candidate is put to Cedar, so a user's own clauses are heard as well as the shipped ones.
  */
-export function jointFix(set: PolicySet, input: DecideInput): PatchOperation[] {
-  const denials = (plan: Plan) => denialsOf(set, { ...input, plan });
-  const before = denials(input.plan);
+export function jointFix(set: PolicySet, input: DecideInput, before: Policy[]): PatchOperation[] {
+  const denials = remembering((plan) => denialsOf(set, { ...input, plan }));
   const single = singleFixes(input, before);
   const settled = applyPatch(input.plan, single);
-  const compute = settled.ok ? computeFix(set, { ...input, plan: settled.value }, denials) : [];
+  const compute = settled.ok ? computeFix(set, { ...input, plan: settled.value }, { before, denials, single }) : [];
   const whole = [...single, ...compute];
   // The parts could quarrel through a user's own clause: then the larger part that helps is offered alone.
   return [whole, single, compute].find((patch) => helps(input.plan, patch, before, denials)) ?? [];
 }
 
 type Denials = (plan: Plan) => Policy[];
+
+/** A question to Cedar costs a third of a millisecond, and the same candidate comes up several times. */
+function remembering(denials: Denials): Denials {
+  const answers = new Map<string, Policy[]>();
+  return (plan) => {
+    const key = JSON.stringify(plan.spec);
+    const answer = answers.get(key) ?? denials(plan);
+    answers.set(key, answer);
+    return answer;
+  };
+}
 
 function denialsOf(set: PolicySet, input: DecideInput): Policy[] {
   const { forbidding } = evaluate(set, input.facts.principal.kind, gatherAttributes(input, "listing"));
@@ -76,9 +86,17 @@ const COMPUTE_FIXES: ReadonlySet<Fix | null> = new Set<Fix>([
   "count-that-fits",
 ]);
 
+interface ComputeFixKnown {
+  denials: Denials;
+  before: Policy[];
+  /** What was fixed already in the plan that comes in. */
+  single: PatchOperation[];
+}
+
 /** Type and count depend on each other through the price, so they are chosen together. */
-function computeFix(set: PolicySet, input: DecideInput, denials: Denials): PatchOperation[] {
-  const before = denials(input.plan);
+function computeFix(set: PolicySet, input: DecideInput, known: ComputeFixKnown): PatchOperation[] {
+  const { denials } = known;
+  const before = known.single.length === 0 ? known.before : denials(input.plan);
   if (!before.some(({ fix }) => COMPUTE_FIXES.has(fix))) return [];
   const { compute } = input.plan.spec;
   let best: Plan["spec"]["compute"] = compute;

@@ -129,6 +129,10 @@ const BASE = {
   fix: null,
   due: null,
   discharged: null,
+  gates: "propose, verify, pre-provision",
+  reads: new Set<string>(),
+  literals: new Set<unknown>(),
+  meaning: "permit",
 } as const;
 
 function validate(

@@ -45,6 +45,14 @@ export interface Policy {
   file: string;
   /** Line of the file where it begins, from 1. */
   line: number;
+  /** When it is checked, in words. */
+  gates: string;
+  /** Attributes of the context that its condition reads. */
+  reads: ReadonlySet<string>;
+  /** Numbers, strings and enumeration values that its condition compares them with. */
+  literals: ReadonlySet<unknown>;
+  /** What it means, without the names and notes around it: two policies with the same meaning differ in nothing else. */
+  meaning: string;
   /** Its Cedar text, as the file has it. */
   text: string;
 }

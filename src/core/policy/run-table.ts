@@ -73,12 +73,12 @@ function planOf(bases: BasePlans, one: TableCase): Parsed<Plan> {
 }
 
 function inputOf({ settings, prices }: TableGround, plan: Plan, one: TableCase): DecideInput {
-  const { approvedProductionTypes } = one.facts ?? {};
+  const { approvedProductionTypes, usdPerHour } = one.facts ?? {};
   return {
     plan,
     planDigest: planDigest(plan),
     facts: one.offline === true ? offlineFacts(one) : serverFacts(one, settings),
-    prices,
+    prices: { ...prices, usdPerHour: { ...prices.usdPerHour, ...usdPerHour } },
     settings: approvedProductionTypes ? { ...settings, approvedProductionTypes } : settings,
   };
 }
