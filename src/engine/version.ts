@@ -37,3 +37,6 @@ export function guardOf(plan: Plan): Guard {
  * nothing of an error rate; a candidate may err one point more often and be half as slow again as what served before.
  */
 const GUARD = { alpha: 0.01, requestsMin: 30, errorRateExcessMax: 0.01, latencyRatioMax: 1.5 } as const;
+
+/** A version that served before is put back: there is nothing to judge it against. */
+export const RECONCILED_GUARD: Guard = { ...GUARD, onHealthCheckFailure: false };

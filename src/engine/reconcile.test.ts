@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { EndpointRef } from "../core/rollout/rollout.ts";
+import { createReconciler, type InvokeCredential } from "./reconcile.ts";
+import { type EngineFixture, engineFixture, ROBOT, TENANT } from "./testing/engine-fixture.ts";
+
+let on: EngineFixture;
+
+beforeAll(async () => {
+  on = await engineFixture();
+  await on.worker();
+});
+afterAll(() => on.close());
+
+const target = () => {
+  const found = on.parts.targets.get("simulated");
+  if (found === undefined) throw new Error("the fixture has a simulated target");
+  return found;
+};
+
+const reconciler = () => createReconciler({ parts: on.parts, host: "here", targets: ["simulated"] });
+
+async function deployed(name: string): Promise<EndpointRef> {
+  const { id } = await on.propose({ name });
+  return (await on.ended(id)).endpoint;
+}
+
+async function variants(endpoint: EndpointRef) {
+  return (await target().describe({ tenant: TENANT, endpoint }))?.variants.map(({ role, percent, replicas }) => ({
+    role,
+    percent,
+    wanted: replicas.wanted,
+  }));
+}
+
+/** What a serving process that lost its state directory comes back with. */
+async function forget(endpoint: EndpointRef): Promise<void> {
+  const key = JSON.stringify([TENANT, endpoint.environment, endpoint.name]);
+  await on.database.query("DELETE FROM simulated_state WHERE key = $1", [key]);
+}
+
+test("a target that lost an endpoint gets it back at the second look", async () => {
+  const endpoint = await deployed("lost");
+  const reconcile = reconciler();
+  await forget(endpoint);
+  await reconcile();
+  expect(await variants(endpoint)).toBeUndefined();
+  await reconcile();
+  expect(await variants(endpoint)).toEqual([{ role: "stable", percent: 100, wanted: 1 }]);
+});
+
+test("a scale whose effect never came is brought about", async () => {
+  const endpoint = await deployed("small");
+  await on.database.query(
+    "UPDATE endpoints SET desired = jsonb_set(desired, '{version,instanceCount}', '3') WHERE name = 'small'",
+  );
+  const reconcile = reconciler();
+  await reconcile();
+  await reconcile();
+  expect(await variants(endpoint)).toEqual([{ role: "stable", percent: 100, wanted: 3 }]);
+});
+
+test("what was deleted and still serves is removed", async () => {
+  const endpoint = await deployed("gone");
+  await on.database.query("UPDATE endpoints SET desired = NULL, live_rollout = NULL WHERE name = 'gone'");
+  const reconcile = reconciler();
+  await reconcile();
+  await reconcile();
+  expect(await variants(endpoint)).toBeUndefined();
+});
+
+test("what is as it should be, under way, or on another host is left alone", async () => {
+  const [fine, elsewhere] = [await deployed("fine"), await deployed("elsewhere")];
+  await on.database.query("UPDATE endpoints SET host = 'there' WHERE name = 'elsewhere'");
+  await forget(elsewhere);
+  const busy = await on.propose({ name: "busy", rollout: { bakeSeconds: 600 } });
+  await on.until(busy.id, ({ phase }) => phase === "Baking");
+  const before = on.logged.length;
+  const reconcile = reconciler();
+  await reconcile();
+  await reconcile();
+  expect(await variants(elsewhere)).toBeUndefined();
+  expect(await variants(fine)).toHaveLength(1);
+  expect((await variants(busy.endpoint))?.[0]?.role).toBe("candidate");
+  expect(on.logged.slice(before).filter(({ event }) => event.startsWith("endpoint"))).toEqual([]);
+});
+
+test("several workers that find the same put it back once", async () => {
+  const endpoint = await deployed("twice");
+  const reconcilers = [reconciler(), reconciler(), reconciler()];
+  await forget(endpoint);
+  const before = on.logged.length;
+  for (let look = 0; look < 3; look += 1) await Promise.all(reconcilers.map((reconcile) => reconcile()));
+  expect(await variants(endpoint)).toEqual([{ role: "stable", percent: 100, wanted: 1 }]);
+  const healed = on.logged.slice(before).filter(({ event }) => event === "endpoint-reconciled");
+  expect(healed).toHaveLength(1);
+});
+
+test("a target that is away is said once, and looked at again", async () => {
+  const reconcile = reconciler();
+  on.faults.plan = () => ({ kind: "time-out" });
+  const before = on.logged.length;
+  await reconcile();
+  await reconcile();
+  on.faults.plan = () => undefined;
+  expect(on.logged.slice(before).filter(({ event }) => event === "target-unreachable")).toHaveLength(1);
+  await reconcile();
+});
+
+test("who may invoke is told when it changes, and again to a sink that forgot", async () => {
+  const tables: { revision: number; credentials: readonly InvokeCredential[] }[] = [];
+  const sink = {
+    held: 0,
+    status: async () => ({ credentialsRevision: sink.held }),
+    pushCredentials: async (table: (typeof tables)[number]) => {
+      tables.push(table);
+      sink.held = table.revision;
+    },
+  };
+  const reconcile = createReconciler({ parts: on.parts, host: "here", sink, targets: [] });
+  await token("t1", ["viewer"]);
+  await token("t2", ["invoker"]);
+  await token("t3", ["invoker"], -1);
+  await reconcile();
+  await reconcile();
+  expect(tables).toHaveLength(1);
+  expect(tables[0]?.credentials).toMatchObject([{ hash: Buffer.from("t2").toString("hex"), tenant: TENANT }]);
+
+  await on.database.query("UPDATE tokens SET revoked_at = now() WHERE id = 't2'");
+  await reconcile();
+  expect(tables[1]).toMatchObject({ credentials: [] });
+  expect(tables[1]?.revision).toBeGreaterThan(tables[0]?.revision ?? 0);
+
+  sink.held = 0;
+  await reconcile();
+  expect(tables).toHaveLength(3);
+});
+
+async function token(id: string, roles: string[], expiresInSeconds = 3600): Promise<void> {
+  await on.database.query("UPDATE principals SET roles = '{viewer,invoker}' WHERE id = $1", [ROBOT.id]);
+  await on.database.query(
+    `INSERT INTO tokens (tenant, id, principal, secret_hash, roles, expires_at)
+     VALUES ($1, $2, $3, $4, $5, now() + $6 * interval '1 second')`,
+    [TENANT, id, ROBOT.id, Buffer.from(id), roles, expiresInSeconds],
+  );
+}
