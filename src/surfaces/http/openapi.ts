@@ -118,7 +118,8 @@ function jsonSchema(schema: z.ZodType, schemas: Json, io: "input" | "output" = "
   for (const [id, definition] of Object.entries($defs ?? {})) schemas[id] = withoutId(moveReferences(definition));
   const id = schema.meta()?.id;
   if (id === undefined) return moveReferences(rest) as Json;
-  schemas[id] = withoutId(moveReferences(rest));
+  // A schema that stands among its own definitions is answered as a reference to there.
+  if ($defs === undefined || !Object.hasOwn($defs, id)) schemas[id] = withoutId(moveReferences(rest));
   return { $ref: `#/components/schemas/${id}` };
 }
 

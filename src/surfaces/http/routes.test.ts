@@ -1,0 +1,137 @@
+import { createHash, randomBytes } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Operation } from "../../contract/operation.ts";
+import { type OperationName, operations } from "../../contract/operations.ts";
+import { verifyExport } from "../../core/audit/export.ts";
+import { generateSigningKey } from "../../core/evidence/signing-key.ts";
+import { planOf, testEvidence } from "../../service/testing/service-fixture.ts";
+import { type Answer, type Ask, type HttpFixture, httpFixture } from "./testing/http-fixture.ts";
+
+let on: HttpFixture;
+const asked = new Set<OperationName>();
+beforeAll(async () => {
+  on = await httpFixture();
+  await on.worker();
+});
+afterAll(() => on.close());
+
+/** Performs an operation and checks that its answer is what the contract says it is. */
+async function perform(
+  name: OperationName,
+  how: Ask & { params?: Record<string, string>; query?: string } = {},
+): Promise<Answer> {
+  asked.add(name);
+  const operation: Operation = operations[name];
+  const answer = await on.perform(name, how);
+  expect([name, answer.status, answer.status < 400 ? "" : answer.text]).toEqual([name, operation.status ?? 200, ""]);
+  if ((operation.produces ?? "json") === "json") {
+    const checked = operation.output.safeParse(answer.body);
+    expect([name, checked.success ? [] : checked.error.issues]).toEqual([name, []]);
+  }
+  return answer;
+}
+
+const at = (name: string) => ({ environment: "development", target: "local", name });
+const idOf = (answer: Answer) => String(answer.body["id"]);
+const listOf = (answer: Answer) => answer.body["items"] as Record<string, unknown>[];
+
+test("the main job, over the network: import, trust, attest, propose, watch, roll back", async () => {
+  const bytes = Buffer.from("a model");
+  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  expect((await perform("artifacts.put", { params: { digest }, body: bytes })).body).toMatchObject({
+    digest,
+    encrypted: true,
+  });
+  expect(listOf(await perform("artifacts.list"))).toHaveLength(1);
+  const key = generateSigningKey(randomBytes);
+  const imported = await perform("keys.import", { body: { purpose: "tests", publicKey: key.publicKey.spkiPem } });
+  expect(listOf(await perform("keys.list"))).toHaveLength(1);
+  await perform("evidence.add", { body: { bundle: testEvidence(key, digest, "PASSED") } });
+  expect(listOf(await perform("evidence.list", { query: `subject=${digest}` }))).toHaveLength(1);
+
+  const plan = planOf({ artifact: `store:${digest}`, name: "main" });
+  expect((await perform("plans.check", { body: plan })).body).toMatchObject({ decision: "allow", source: "server" });
+  expect((await perform("plans.diff", { body: plan })).body).toMatchObject({ liveRollout: null });
+  const first = idOf(await perform("plans.submit", { body: { plan } }));
+  await on.until(first, ["Succeeded"]);
+  const events = (await perform("rollouts.events", { params: { id: first } })).text;
+  expect(events).toContain("event: promoted");
+  expect((await perform("rollouts.get", { params: { id: first } })).body).toMatchObject({ phase: "Succeeded" });
+  expect(listOf(await perform("rollouts.list", { query: "name=main&limit=5" }))).toHaveLength(1);
+  expect(listOf(await perform("endpoints.list"))).toHaveLength(1);
+  expect((await perform("endpoints.get", { params: at("main") })).body).toMatchObject({ liveRollout: first });
+  await perform("endpoints.scale", { params: at("main"), body: { instanceCount: 2 } });
+
+  const next = { ...plan, spec: { ...plan.spec, model: { ...plan.spec.model, version: "2" } } };
+  const second = idOf(await perform("plans.submit", { body: { plan: next, supersede: true } }));
+  await on.until(second, ["Succeeded"]);
+  const back = idOf(await perform("rollouts.rollback", { params: { id: second }, body: { comment: "as before" } }));
+  await on.until(back, ["Succeeded"]);
+  await perform("endpoints.delete", { params: at("main") });
+  await perform("breakers.show", { params: at("main") });
+  await perform("breakers.reset", { params: at("main"), body: {} });
+  await perform("keys.revoke", { params: { purpose: "tests", keyId: String(imported.body["keyId"]) } });
+});
+
+test("what a person does with a rollout on its way", async () => {
+  const baking = async (name: string) => {
+    const plan = planOf({ artifact: `store:sha256:${"5".repeat(64)}`, target: "simulated", name });
+    const slow = { ...plan, spec: { ...plan.spec, rollout: { bakeSeconds: 3600 } } };
+    const id = idOf(await perform("plans.submit", { body: { plan: slow } }));
+    await on.until(id, ["Baking"]);
+    return id;
+  };
+  const id = await baking("slow");
+  expect((await perform("rollouts.pause", { params: { id } })).body).toMatchObject({ phase: "Paused" });
+  expect((await perform("rollouts.resume", { params: { id } })).body).toMatchObject({ phase: "Baking" });
+  await perform("rollouts.promote", { params: { id } });
+  await on.until(id, ["Succeeded"]);
+  const stopped = await baking("stopped");
+  await perform("rollouts.abort", { params: { id: stopped }, body: { comment: "enough" } });
+  expect(await on.until(stopped, ["RolledBack"])).toMatchObject({ reason: { code: "aborted" } });
+});
+
+test("what waits for a person", async () => {
+  const bytes = Buffer.from("a model for staging");
+  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  await perform("artifacts.put", { params: { digest }, body: bytes });
+  const robot = await on.principal("robot", "agent", ["proposer"]);
+  const ann = await on.principal("ann", "human", ["approver"]);
+  for (const [index, verb] of (["approvals.approve", "approvals.reject"] as const).entries()) {
+    const plan = planOf({
+      artifact: `store:${digest}`,
+      environment: "staging",
+      instanceCount: 3,
+      name: `asks-${index}`,
+    });
+    const waiting = await perform("plans.submit", { token: robot.token, body: { plan } });
+    expect(listOf(await perform("approvals.list"))).toHaveLength(1);
+    const params = { id: idOf(waiting) };
+    await perform("approvals.show", { params });
+    const body = verb === "approvals.approve" ? { planDigest: waiting.body["planDigest"] } : { comment: "no" };
+    await perform(verb, { token: ann.token, params, body });
+  }
+});
+
+test("who may, what is in force, and what was done", async () => {
+  const made = await perform("tokens.create", { body: { principal: "eve", kind: "human", roles: ["viewer"] } });
+  expect(String(made.body["secret"])).toMatch(/^ctm_/);
+  expect((await perform("tokens.list")).text).not.toContain(String(made.body["secret"]));
+  expect((await perform("principal.show", { token: String(made.body["secret"]) })).body).toMatchObject({ id: "eve" });
+  await perform("tokens.revoke", { params: { id: idOf(made) } });
+  const policies = (await perform("policy.list")).body["policies"] as unknown[];
+  expect(policies.length).toBeGreaterThan(20);
+  expect((await perform("prices.show")).body).toMatchObject({ region: "us-east-1" });
+  const verified = await perform("audit.verify");
+  expect(verified.body).toMatchObject({ ok: true });
+  expect(listOf(await perform("audit.list", { query: "limit=3" }))).toHaveLength(3);
+  const exported = await perform("audit.export");
+  expect(exported.headers.get("content-type")).toBe("application/x-ndjson");
+  expect(verifyExport(Buffer.from(exported.text))).toMatchObject({ ok: true });
+  const subject = String((listOf(await perform("audit.list"))[0] ?? {})["subject"]);
+  await perform("audit.prove", { params: { subject } });
+});
+
+test("every operation of the contract was asked of a real server", () => {
+  expect(Object.keys(operations).filter((name) => !asked.has(name as OperationName))).toEqual([]);
+});
