@@ -19,6 +19,7 @@ import type { SimulatedEndpoint } from "./drivers/target/simulated/simulated-sto
 import { SimulatedTarget } from "./drivers/target/simulated/simulated-target.ts";
 import type { Target } from "./drivers/target/target.ts";
 import type { EngineParts } from "./engine/engine.ts";
+import { createReconciler } from "./engine/reconcile.ts";
 import { runQuickstart } from "./quickstart/quickstart.ts";
 import { runAllRoles } from "./roles/all-roles.ts";
 import { startApiRole } from "./roles/api-role.ts";

@@ -49,7 +49,11 @@ export interface ProgramLog extends Logger {
 /** One JSON line an event, on standard error, so that a command's output stays its own. */
 export function programLog(options: { level: string; role: string }): ProgramLog {
   const out = pino(
-    { level: options.level, base: { role: options.role, process: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      level: options.level,
+      base: { role: options.role, process: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+    },
     pino.destination({ fd: 2, sync: true }),
   );
   const write = (level: "info" | "warn" | "error") => (event: string, facts?: LogFacts) =>
