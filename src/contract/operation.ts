@@ -4,7 +4,16 @@ import type { z } from "zod";
 export const PERMISSIONS = ["read", "propose", "operate", "approve", "invoke", "administer"] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
-export const ROLES = ["viewer", "proposer", "operator", "approver", "budget-owner", "policy-admin", "invoker", "admin"] as const;
+export const ROLES = [
+  "viewer",
+  "proposer",
+  "operator",
+  "approver",
+  "budget-owner",
+  "policy-admin",
+  "invoker",
+  "admin",
+] as const;
 export type Role = (typeof ROLES)[number];
 
 export const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {

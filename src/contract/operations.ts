@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { PRINCIPAL_KINDS, ROLES, type Operation } from "./operation.ts";
+import { type Operation, PRINCIPAL_KINDS, ROLES } from "./operation.ts";
 import {
   approvalRequestSchema,
   artifactSchema,
@@ -323,7 +323,16 @@ export const operations = {
     permission: "read",
     output: z.object({
       digest: digestSchema,
-      policies: z.array(z.object({ id: z.string(), clause: z.string(), level: z.string(), gate: z.string(), reason: z.string(), source: z.string() })),
+      policies: z.array(
+        z.object({
+          id: z.string(),
+          clause: z.string(),
+          level: z.string(),
+          gate: z.string(),
+          reason: z.string(),
+          source: z.string(),
+        }),
+      ),
     }),
   },
   "prices.show": {
@@ -375,7 +384,14 @@ function action<Verb extends string>(summary: string, verb: Verb) {
 export type Operations = typeof operations;
 export type OperationName = keyof Operations;
 
-type Part<O, K extends string> = O extends Record<K, infer S> ? (S extends z.ZodType ? z.infer<S> : S extends "bytes" ? Uint8Array : undefined) : undefined;
+type Part<O, K extends string> =
+  O extends Record<K, infer S>
+    ? S extends z.ZodType
+      ? z.infer<S>
+      : S extends "bytes"
+        ? Uint8Array
+        : undefined
+    : undefined;
 
 /** What a handler receives after the surface has checked it. */
 export interface OperationInput<N extends OperationName> {

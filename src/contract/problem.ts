@@ -1,25 +1,29 @@
 /** Problem codes of the HTTP API (RFC 9457 `code`), each with its status and the CLI's exit code. */
 export const PROBLEMS = {
   "malformed-request": { status: 400, exit: 64, title: "The request is malformed" },
-  "unauthenticated": { status: 401, exit: 77, title: "A valid credential is needed" },
-  "forbidden": { status: 403, exit: 77, title: "The credential does not permit this" },
+  unauthenticated: { status: 401, exit: 77, title: "A valid credential is needed" },
+  forbidden: { status: 403, exit: 77, title: "The credential does not permit this" },
   "humans-only": { status: 403, exit: 77, title: "Only a person may do this" },
   "own-plan": { status: 403, exit: 77, title: "Nobody approves their own plan" },
-  "mfa-unavailable": { status: 403, exit: 77, title: "This approval needs MFA and a signature, which are not available yet" },
+  "mfa-unavailable": {
+    status: 403,
+    exit: 77,
+    title: "This approval needs MFA and a signature, which are not available yet",
+  },
   "not-found": { status: 404, exit: 1, title: "There is no such thing" },
   "not-acceptable-now": { status: 409, exit: 1, title: "The rollout's phase does not allow this" },
   "idempotency-conflict": { status: 409, exit: 64, title: "The idempotency key was used for another request" },
   "digest-mismatch": { status: 409, exit: 1, title: "The digest is not the one that is meant" },
   "endpoint-busy": { status: 409, exit: 1, title: "A rollout holds the endpoint" },
-  "denied": { status: 422, exit: 2, title: "The policy denies this" },
+  denied: { status: 422, exit: 2, title: "The policy denies this" },
   "untrusted-evidence": { status: 422, exit: 2, title: "The evidence was refused" },
   "too-large": { status: 413, exit: 64, title: "The request is too large" },
   "unsupported-media-type": { status: 415, exit: 64, title: "The content type is not supported" },
   "host-memory": { status: 503, exit: 1, title: "The host has not enough memory for this plan" },
   "target-not-available": { status: 422, exit: 2, title: "The plan's target is not available on this server" },
   "too-many-requests": { status: 429, exit: 1, title: "Too many requests" },
-  "unavailable": { status: 503, exit: 69, title: "A part that is needed cannot be reached" },
-  "internal": { status: 500, exit: 1, title: "Something failed on our side" },
+  unavailable: { status: 503, exit: 69, title: "A part that is needed cannot be reached" },
+  internal: { status: 500, exit: 1, title: "Something failed on our side" },
 } as const satisfies Record<string, { status: number; exit: number; title: string }>;
 
 export type ProblemCode = keyof typeof PROBLEMS;

@@ -8,7 +8,9 @@ export const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, "must be s
 export const timeSchema = z.iso.datetime();
 export const environmentSchema = z.enum(ENVIRONMENTS);
 export const targetSchema = z.enum(TARGETS);
-export const endpointSchema = z.object({ environment: environmentSchema, target: targetSchema, name: z.string() }).meta({ id: "EndpointRef" });
+export const endpointSchema = z
+  .object({ environment: environmentSchema, target: targetSchema, name: z.string() })
+  .meta({ id: "EndpointRef" });
 
 const clauseMessage = z.object({ clause: z.string(), message: z.string() });
 
@@ -94,7 +96,14 @@ export const rolloutSchema = z
     reason: z.object({ code: z.string(), message: z.string() }).nullable(),
     refusals: z.array(clauseMessage),
     approvals: z.array(
-      z.object({ approver: z.string(), role: z.string(), mfa: z.boolean(), signed: z.boolean(), at: timeSchema, comment: z.string().optional() }),
+      z.object({
+        approver: z.string(),
+        role: z.string(),
+        mfa: z.boolean(),
+        signed: z.boolean(),
+        at: timeSchema,
+        comment: z.string().optional(),
+      }),
     ),
     /** What it waits for, in one sentence; null when it is moving or has ended. */
     waitingFor: z.string().nullable(),
@@ -108,7 +117,11 @@ export const rolloutSchema = z
   .meta({ id: "Rollout" });
 
 export const rolloutDetailSchema = rolloutSchema
-  .extend({ decision: decisionSchema, plan: z.unknown(), snapshot: z.object({ sha256: z.string(), empty: z.boolean() }).nullable() })
+  .extend({
+    decision: decisionSchema,
+    plan: z.unknown(),
+    snapshot: z.object({ sha256: z.string(), empty: z.boolean() }).nullable(),
+  })
   .meta({ id: "RolloutDetail" });
 
 export const rolloutEventSchema = z
@@ -173,7 +186,14 @@ export const evidenceSchema = z
   .meta({ id: "Evidence" });
 
 export const keySchema = z
-  .object({ keyId: z.string(), purpose: z.string(), publicKey: z.string(), addedBy: z.string(), addedAt: timeSchema, revokedAt: timeSchema.nullable() })
+  .object({
+    keyId: z.string(),
+    purpose: z.string(),
+    publicKey: z.string(),
+    addedBy: z.string(),
+    addedAt: timeSchema,
+    revokedAt: timeSchema.nullable(),
+  })
   .meta({ id: "TrustedKey" });
 
 export const tokenSchema = z
@@ -205,7 +225,14 @@ export const approvalRequestSchema = z
   .object({
     rollout: rolloutSchema,
     needs: z.array(
-      z.object({ role: z.string(), count: z.number().int(), mfa: z.boolean(), signed: z.boolean(), given: z.number().int(), clauses: z.array(z.string()) }),
+      z.object({
+        role: z.string(),
+        count: z.number().int(),
+        mfa: z.boolean(),
+        signed: z.boolean(),
+        given: z.number().int(),
+        clauses: z.array(z.string()),
+      }),
     ),
     expiresAt: timeSchema.nullable(),
   })
