@@ -154,7 +154,7 @@ function captureLine(captured: Captured): string {
       endpointOutput: { ...captureBody(captured.output), mode: "OUTPUT" },
     },
     eventMetadata: {
-      eventId: randomUUID({ disableEntropyCache: false }),
+      eventId: randomUUID(),
       inferenceTime: new Date(captured.atMs).toISOString(),
     },
     eventVersion: "0",

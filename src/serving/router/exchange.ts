@@ -31,7 +31,10 @@ export class Exchange implements ReplyHandler, LiveWaiter {
   latencySampled = false;
   startedMs = 0;
   attempts = 0;
-  /** An attempt on the assigned version failed by its replica's death, or it had no replica. */
+  /**
+   * The candidate had no replica, so stable answers: a failure of the candidate's, whatever the answer. A second try
+   * within a version is none, in both arms alike.
+   */
   failedOver = false;
   /** The version has no replica at the moment and is expected to have one again. */
   waitingFor: Variant | null = null;

@@ -266,7 +266,6 @@ export class Router implements ExchangeOwner {
 
   lost(exchange: Exchange): void {
     if (exchange.done) return;
-    exchange.failedOver = exchange.failedOver || exchange.candidate;
     if (exchange.attempts >= ATTEMPTS_MAX || exchange.asked === null) {
       this.#fail(exchange, "replica-lost", "two replicas died with this request");
       return;

@@ -65,6 +65,22 @@ describe("replicas", () => {
     expect(new Set(statuses)).toEqual(new Set([200]));
   });
 
+  it("of a candidate cost no caller an answer when they die, and it counts against the candidate", async () => {
+    fixture = await servingFixture();
+    await fixture.serve("v1", sumModel({ bias: 0 }));
+    await fixture.target.provision(fixture.effect(), fixture.version("v2", sumModel({ bias: 0 })));
+    await fixture.target.shift(fixture.effect(), { percent: 50, guard: GUARD });
+    const pids = await fixture.replicaPids();
+    process.kill(pids[1] ?? 0, "SIGKILL");
+    await expect.poll(async () => (await fixture.replicaPids()).includes(pids[1] ?? 0)).toBe(false);
+    const answers = await Promise.all(Array.from({ length: 40 }, () => fixture.invoke(ROW)));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    const observed = await fixture.target.observe(fixture.at);
+    expect(observed.candidate?.errors).toBeGreaterThan(0);
+    expect(observed.stable?.errors).toBe(0);
+    expect(observed.verdict.outcome).not.toBe("pass");
+  });
+
   it("outlive the process that serves, and are adopted by the next one", async () => {
     fixture = await servingFixture();
     await fixture.serve("v1", sumModel({ bias: 5 }));

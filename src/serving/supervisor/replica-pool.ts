@@ -52,7 +52,7 @@ const BACKOFF_MS_MAX = 10_000;
 const SETTLED_MS = 30_000;
 /** So many deaths since it was provisioned, or so long without any healthy replica, and a version is given up. */
 const DEATHS_MAX = 3;
-const NONE_HEALTHY_MS_MAX = 5000;
+const NONE_HEALTHY_MS_MAX = 10_000;
 const DRAIN_LOOK_MS = 20;
 const MEBIBYTE = 1024 * 1024;
 
