@@ -55,8 +55,10 @@ interface TestPlan {
   alarms: string[];
 }
 
-export async function engineFixture(options: { max?: number } = {}): Promise<EngineFixture> {
-  const on = await createTestDatabase({ max: options.max ?? 8 });
+/** `url` names a database of the caller's, migrated and empty, instead of a fresh one. */
+export async function engineFixture(options: { max?: number; url?: string } = {}): Promise<EngineFixture> {
+  const max = options.max ?? 8;
+  const on = options.url === undefined ? await createTestDatabase({ max }) : await ownDatabase(options.url, max);
   await seed(on.database);
   const logged: EngineFixture["logged"] = [];
   const behaviour = new Map<string, SimulatedBehaviour>();
@@ -165,7 +167,10 @@ async function events(database: Database, rollout: string) {
   return rows;
 }
 
-/** A second connection to the fixture's database, as another process would have. */
-export function connectAnother(url: string, max = 4): Promise<Database> {
-  return openDatabase(url, { max });
+async function ownDatabase(
+  url: string,
+  max: number,
+): Promise<{ url: string; database: Database; close(): Promise<void> }> {
+  const database = await openDatabase(url, { max });
+  return { url, database, close: () => database.close() };
 }
