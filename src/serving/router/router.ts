@@ -9,6 +9,7 @@ import type { CredentialTable } from "./credential-table.ts";
 import { Exchange, type ExchangeOwner } from "./exchange.ts";
 import { sendModel } from "./model-page.ts";
 import { INVOKE_PROBLEMS, type InvokeProblem, problemBody, sendProblem } from "./problem.ts";
+import type { RouterLimits } from "./router-limits.ts";
 import { inputFormat, matchRoute, outputFormat, type Route } from "./routes.ts";
 import { sendJson } from "./send-json.ts";
 
@@ -25,16 +26,6 @@ export interface RouterOptions {
   onAlarm: (endpoint: Endpoint, alarm: JudgeAlarm) => void;
   metrics: () => Promise<{ contentType: string; text: string }>;
   ready: () => { ready: boolean; detail: string };
-}
-
-export interface RouterLimits {
-  bodyBytesMax: number;
-  /** Bodies that are held at one time, in all. */
-  heldBytesMax: number;
-  /** Admitted and unanswered requests of the whole host, then 503, and of one endpoint, then 429. */
-  inFlightMax: number;
-  endpointInFlightMax: number;
-  deadlineMs: number;
 }
 
 const SWEEP_MS = 20;

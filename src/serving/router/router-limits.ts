@@ -1,0 +1,10 @@
+/** What the router admits and how long it waits. */
+export interface RouterLimits {
+  bodyBytesMax: number;
+  /** Bodies that are held at one time, in all. */
+  heldBytesMax: number;
+  /** Admitted and unanswered requests of the whole host, then 503, and of one endpoint, then 429. */
+  inFlightMax: number;
+  endpointInFlightMax: number;
+  deadlineMs: number;
+}
