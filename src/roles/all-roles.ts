@@ -7,7 +7,7 @@ import { type EmbeddedServer, startEmbedded } from "../store/embedded/embedded.t
 import { migrate } from "../store/migrate.ts";
 import { childEnvironment } from "./child-environment.ts";
 import type { ProgramLog } from "./program-log.ts";
-import { stopRequested } from "./role-process.ts";
+import { leaveStarter, stopRequested } from "./role-process.ts";
 import { type SupervisedRole, type Supervisor, supervise } from "./supervisor.ts";
 
 export interface AllRolesOptions {
@@ -42,6 +42,7 @@ export async function runAllRoles(options: AllRolesOptions): Promise<number> {
   } finally {
     await supervisor?.stop();
     await embedded?.stop();
+    leaveStarter();
   }
 }
 

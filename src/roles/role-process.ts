@@ -16,7 +16,7 @@ export async function runUntilStopped(start: () => Promise<RunningRole>): Promis
   process.send?.({ type: "ready", ...role.ready } satisfies ReadyMessage);
   await stopped;
   await role.stop();
-  if (process.connected) process.disconnect?.(); // the channel to the supervisor would keep this process alive
+  leaveStarter();
   return 0;
 }
 
@@ -25,4 +25,9 @@ export function stopRequested(): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => resolve());
   if (process.send !== undefined) process.on("disconnect", () => resolve());
   return promise;
+}
+
+/** The channel to whoever started this process would keep it alive. */
+export function leaveStarter(): void {
+  if (process.connected) process.disconnect?.();
 }

@@ -26,7 +26,7 @@ test("the quickstart tells the whole story, leaves nothing behind and ends well"
   expect(output).toMatch(/from the first bad answer to the last answer of 3\.0\.0: \d+ ms/);
   expect(output).toMatch(/now serving: 2\.0\.0/);
   // Staging and production name what they lack, and change nothing.
-  expect(output).toMatch(/needs 1 approval by a person \(approver\), with MFA, signed/);
+  expect(output).toMatch(/needs 1 approval by a person \(approver, with MFA, signed\)/);
   expect(output).toMatch(/nothing was changed/);
   // The audit log.
   expect(output).toMatch(/entries, every one recomputed into the tree: root .*intact/);

@@ -1,8 +1,11 @@
+import type { OperationOutput } from "../../contract/operations.ts";
 import type { PlanInput } from "../../core/plan/schema.ts";
 import { followRollout } from "../../surfaces/cli/follow-rollout.ts";
 import { productionPlan, stagingPlan } from "../plans.ts";
 import { expectThat, type Stage } from "../stage.ts";
 import { money } from "./deciding.ts";
+
+type Obligation = OperationOutput<"rollouts.get">["decision"]["obligations"][number];
 
 /** What staging and production would still need, as the server finds it; nothing changes there. */
 export async function showHigherEnvironments(stage: Stage, plan: PlanInput): Promise<void> {
@@ -35,15 +38,23 @@ async function showDryRun(stage: Stage, title: string, id: string): Promise<void
     `${title}: ${rollout.phase}; decision ${decision.decision}, risk ${decision.risk}, verification ${decision.verification}, ${money(decision.cost.usdPerHour)}`,
   );
   for (const obligation of decision.obligations) {
-    if (obligation.kind !== "approval") continue;
-    const extras = [obligation.mfa === true ? "with MFA" : "", obligation.signed === true ? "signed" : ""]
-      .filter(Boolean)
-      .join(", ");
-    narrator.say(
-      `  needs ${obligation.count ?? 1} approval by a person (${obligation.role})${extras === "" ? "" : `, ${extras}`}  [${obligation.clauses.join(", ")}]`,
-    );
+    if (obligation.kind === "approval") narrator.say(`  needs ${approvalLine(obligation)}`);
+    if (obligation.kind === "snapshot")
+      narrator.say(`  takes a snapshot by itself, before the first effect  ${by(obligation)}`);
   }
-  for (const { clause, message } of rollout.refusals) narrator.say(`  ${clause.padEnd(6)} ${message}`);
+  for (const { clause, message } of rollout.refusals) narrator.say(`  lacks ${clause.padEnd(6)} ${message}`);
+}
+
+function approvalLine(obligation: Obligation): string {
+  const extras = [obligation.mfa === true ? "with MFA" : "", obligation.signed === true ? "signed" : ""].filter(
+    Boolean,
+  );
+  const how = [obligation.role ?? "", ...extras].join(", ");
+  return `${obligation.count ?? 1} approval by a person (${how})  ${by(obligation)}`;
+}
+
+function by({ clauses }: Obligation): string {
+  return `[${clauses.join(", ")}]`;
 }
 
 async function endpointNames(stage: Stage): Promise<string[]> {

@@ -135,12 +135,16 @@ async function invokeUrl(stage: Stage): Promise<string> {
 async function showPredictions(stage: Stage, url: string, sample: Dataset): Promise<void> {
   const rows = csvRows(sample);
   stage.narrator.say("five real patients from the rows that no model was trained on:");
-  for (let index = 0; index < 5; index++) {
+  for (const index of [...rowsOf(sample, 1).slice(0, 3), ...rowsOf(sample, 0).slice(0, 2)]) {
     const answer = await ask({ url, token: stage.invokeToken, body: rows[index] ?? "" });
     expectThat(answer.status === 200, `expected a prediction, got ${answer.status}: ${answer.body}`);
     const truth = sample.labels[index] === 1 ? "malignant" : "benign";
-    stage.narrator.say(`  ${answer.body.replace(/\s+/g, " ").slice(0, 100)}   truth: ${truth}`);
+    stage.narrator.say(`  row ${String(index).padStart(3)}  ${answer.body}  the truth: ${truth}`);
   }
+}
+
+function rowsOf(sample: Dataset, label: number): number[] {
+  return sample.labels.flatMap((value, index) => (value === label ? [index] : []));
 }
 
 function startTraffic(stage: Stage, url: string, models: Models): Traffic {
