@@ -86,7 +86,12 @@ async function stage(native: string, root: string): Promise<string> {
   if (await exists(staged)) return staged;
   const fresh = `${dirname(staged)}.${process.pid}`;
   await rm(fresh, { recursive: true, force: true });
-  await cp(native, join(fresh, "native"), { recursive: true, filter: (path) => !path.endsWith(".a") });
+  await cp(native, join(fresh, "native"), {
+    recursive: true,
+    // As they are: links made absolute would lead back to the folder that cannot be reached.
+    verbatimSymlinks: true,
+    filter: (path) => !path.endsWith(".a"),
+  });
   await openToAll(fresh);
   await link(join(fresh, "native"));
   await rename(fresh, dirname(staged));
