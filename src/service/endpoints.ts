@@ -74,9 +74,9 @@ async function remove(parts: ServiceParts, call: Call<"endpoints.delete">): Prom
   const at = { tenant, ...call.input.params };
   const atMs = parts.nowMs();
   const { generation, served } = await parts.database.transaction(async (tx) => {
+    await lockEndpoint(tx, at);
     await lockEnvironment(tx, tenant, at.environment);
     if (!(await endpointRowExists(tx, at))) return notFound("endpoint");
-    await lockEndpoint(tx, at);
     const holder = await activeRollout(tx, at);
     if (holder !== undefined) refuse("endpoint-busy", `The rollout ${holder} holds the endpoint; abort it first.`);
     const served = (await readEndpoint(tx, at))?.liveRollout ?? null;

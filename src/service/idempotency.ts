@@ -2,7 +2,13 @@ import type { OperationName } from "../contract/operations.ts";
 import { PROBLEMS, type ProblemCode } from "../contract/problem.ts";
 import { canonicalJson, sha256Digest } from "../core/plan/canonical.ts";
 import type { Database } from "../store/database.ts";
-import { type KeyedRequest, releaseKey, storeAnswer, takeKey } from "../store/queries/idempotency.ts";
+import {
+  type KeyedRequest,
+  releaseKey,
+  removeExpiredKeys,
+  storeAnswer,
+  takeKey,
+} from "../store/queries/idempotency.ts";
 import type { Principal } from "./principal.ts";
 import { Refusal, refuse } from "./refusal.ts";
 
@@ -39,7 +45,8 @@ export async function performOnce<Output>(
   const nowMs = parts.nowMs();
   const times = { nowMs, abandonedBeforeMs: nowMs - ABANDONED_MS, expiredBeforeMs: nowMs - KEPT_MS };
   const found = await takeKey(database, { ...keyed, requestDigest, ...times });
-  if (found !== "taken") {
+  if (found === "taken") await sweepNowAndThen(database, requestDigest, times.expiredBeforeMs);
+  else {
     if (found.requestDigest !== requestDigest) refuse("idempotency-conflict", "The key was used for another request.");
     if (found.status === null) refuse("idempotency-conflict", "The first request with this key is still under way.");
     return replay(found.response as Stored, request.operation) as Output;
@@ -60,6 +67,11 @@ export async function performOnce<Output>(
     }
     throw error;
   }
+}
+
+/** One new key in 256 pays for the removal of those that nobody can ask for any more. */
+async function sweepNowAndThen(database: Database, requestDigest: string, expiredBeforeMs: number): Promise<void> {
+  if (requestDigest.endsWith("00")) await removeExpiredKeys(database, expiredBeforeMs);
 }
 
 function replay(stored: Stored, operation: OperationName): unknown {

@@ -83,8 +83,8 @@ async function livePlan(
 
 async function write(tx: Transaction, parts: ServiceParts, scale: Scale): Promise<Written> {
   const { at, instanceCount, actor } = scale;
-  await lockEnvironment(tx, at.tenant, at.environment);
   await lockEndpoint(tx, at);
+  await lockEnvironment(tx, at.tenant, at.environment);
   const holder = await activeRollout(tx, at);
   if (holder !== undefined)
     refuse("endpoint-busy", `The rollout ${holder} holds the endpoint; wait for it or abort it.`);

@@ -73,9 +73,13 @@ export async function ensureEndpoint(tx: Transaction, at: EndpointKey): Promise<
   );
 }
 
+/**
+ * Whoever changes what serves holds the endpoint's row, as the commit of a rollout that succeeds does. Taken before the
+ * environment's lock, never after. Rollouts that only refer to the row do not wait for it.
+ */
 export async function lockEndpoint(tx: Transaction, at: EndpointKey): Promise<void> {
   await tx.query(
-    "SELECT FROM endpoints WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4 FOR UPDATE",
+    "SELECT FROM endpoints WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4 FOR NO KEY UPDATE",
     [at.tenant, at.environment, at.target, at.name],
   );
 }

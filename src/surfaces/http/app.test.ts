@@ -79,7 +79,10 @@ describe("a problem", () => {
     await on.database.query("ALTER TABLE mislaid RENAME TO trusted_keys");
     expect(failed.body).toMatchObject({ status: 500, code: "internal" });
     expect(failed.text).not.toContain("trusted_keys");
-    expect(on.logged.at(-2)).toMatchObject({ event: "http-request-failed", facts: { operation: "keys.list" } });
+    expect(on.logged.at(-2)).toMatchObject({
+      event: "http-request-failed",
+      facts: { operation: "keys.list", code: "42P01", reason: expect.stringContaining("service/keys.ts:") },
+    });
   });
 });
 

@@ -4,7 +4,6 @@ import { Hono } from "hono";
 import type { Registry } from "prom-client";
 import type { Operation } from "../../contract/operation.ts";
 import { type OperationName, operations } from "../../contract/operations.ts";
-import { ContinuumError } from "../../core/error.ts";
 import type { Principal } from "../../service/principal.ts";
 import { Refusal } from "../../service/refusal.ts";
 import type { Service, ServiceRequest } from "../../service/service.ts";
@@ -141,11 +140,26 @@ class Routes {
     throw new Refusal("unauthenticated", message);
   }
 
+  /** The message stays out: it may hold what was asked. Its code and the place that threw it do not. */
   #logFailure(c: Context, error: unknown): void {
-    const code = error instanceof ContinuumError ? error.code : error instanceof Error ? error.name : "unknown";
-    const facts = { operation: String(c.get("operation")), requestId: String(c.get("requestId")), code };
-    this.#options.log.error("http-request-failed", facts);
+    const facts = { operation: String(c.get("operation")), requestId: String(c.get("requestId")) };
+    this.#options.log.error("http-request-failed", { ...facts, code: codeOf(error), reason: placeOf(error) });
   }
+}
+
+/** Of our own errors the code, of PostgreSQL's the SQLSTATE, of Node's the errno's name. */
+function codeOf(error: unknown): string {
+  if (typeof error !== "object" || error === null) return typeof error;
+  if ("code" in error && typeof error.code === "string") return error.code;
+  return error instanceof Error ? error.name : "unknown";
+}
+
+/** The innermost files and lines of ours that it went through, without the folders above the program. */
+function placeOf(error: unknown): string {
+  const frames = error instanceof Error ? (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)) : [];
+  const own = frames.filter((line) => !line.includes("node_modules") && !line.includes("node:"));
+  const places = own.map((line) => /([^/\\()]+\/[^/\\()]+:\d+):\d+\)?$/.exec(line)?.[1] ?? "unknown");
+  return places.slice(0, 4).join(" < ") || "unknown";
 }
 
 function idempotencyKey(c: Context, operation: Operation): string | undefined {

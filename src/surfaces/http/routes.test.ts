@@ -128,7 +128,7 @@ test("who may, what is in force, and what was done", async () => {
   const exported = await perform("audit.export");
   expect(exported.headers.get("content-type")).toBe("application/x-ndjson");
   expect(verifyExport(Buffer.from(exported.text))).toMatchObject({ ok: true });
-  const subject = String((listOf(await perform("audit.list"))[0] ?? {})["subject"]);
+  const subject = String(listOf(await perform("audit.list"))[0]?.["subject"]);
   await perform("audit.prove", { params: { subject } });
 });
 
