@@ -1,6 +1,5 @@
 import type { OperationOutput } from "../../contract/operations.ts";
-import type { RolloutEventView } from "./client.ts";
-import { EXIT, exitOfPhase, isTerminalPhase } from "./exit-codes.ts";
+import { isTerminalPhase } from "./exit-codes.ts";
 import type { Paint } from "./paint.ts";
 import { printable } from "./printable.ts";
 import type { Column } from "./text-table.ts";
@@ -62,27 +61,4 @@ export function rolloutText(rollout: Detail, paint: Paint): string {
     refusals.length === 0 ? "" : `refused:\n${refusals.join("")}`,
     approvals.length === 0 ? "" : given,
   ].join("");
-}
-
-/** One event in one line: when, where the rollout stands after it, and what it was. */
-export function eventLine(event: RolloutEventView, paint: Paint): string {
-  const time = event.at.slice(11, 19);
-  const phase = printable(event.phase).padEnd(16);
-  const share = `${event.weightPercent} %`.padStart(6);
-  return `${paint.faint(time)}  ${paintPhase(phase, event.phase, paint)}${share}  ${printable(event.type)}${detailWords(event.details)}`;
-}
-
-function paintPhase(text: string, phase: string, paint: Paint): string {
-  const exit = exitOfPhase(phase);
-  if (phase === "RollingBack" || phase === "Paused" || exit === EXIT.awaitingApproval) return paint.warn(text);
-  if (!isTerminalPhase(phase)) return text;
-  return exit === EXIT.ok ? paint.good(text) : paint.bad(text);
-}
-
-/** Details are plain facts of the server's choosing; nested ones are left to `-o json`. */
-function detailWords(details: Record<string, unknown>): string {
-  const words = Object.entries(details)
-    .filter(([, value]) => ["string", "number", "boolean"].includes(typeof value))
-    .map(([name, value]) => (name === "message" || name === "reason" ? String(value) : `${name} ${String(value)}`));
-  return words.length === 0 ? "" : `: ${printable(words.join(", "))}`;
 }

@@ -1,5 +1,6 @@
 import type { ApiClient } from "./client.ts";
 import type { CommandContext } from "./command-context.ts";
+import { decisionText } from "./decision-text.ts";
 import { exitOfPhase, isTerminalPhase } from "./exit-codes.ts";
 import { followRollout, type RolloutDetail } from "./follow-rollout.ts";
 import { rolloutText } from "./rollout-text.ts";
@@ -11,21 +12,33 @@ import { showProgress } from "./show-progress.ts";
  */
 export async function settleRollout(
   context: CommandContext,
-  options: { client: ApiClient; rollout: RolloutDetail; exitAtOnce(rollout: RolloutDetail): number },
+  options: {
+    client: ApiClient;
+    rollout: RolloutDetail;
+    /** Events up to this sequence are an old story to who waits. */
+    after?: number;
+    exitAtOnce(rollout: RolloutDetail): number;
+  },
 ): Promise<number> {
   const { client, rollout } = options;
   if (!context.wait || isTerminalPhase(rollout.phase)) {
-    await context.show(rollout, () => rolloutText(rollout, context.paint));
+    await context.show(rollout, () => settledText(rollout, context));
     return context.wait ? exitOfPhase(rollout.phase) : options.exitAtOnce(rollout);
   }
   context.note(`following rollout ${rollout.id}; it goes on when this command ends`);
   const progress = showProgress(context, { toStdout: false });
   try {
-    const ended = await followRollout({ client, id: rollout.id, onEvent: progress.event });
+    const ended = await followRollout({ client, id: rollout.id, after: options.after ?? 0, onEvent: progress.event });
     progress.end();
     if (context.format !== "ndjson") await context.show(ended, () => rolloutText(ended, context.paint));
     return exitOfPhase(ended.phase);
   } finally {
     progress.end();
   }
+}
+
+/** A denial is told with what would have to change. */
+function settledText(rollout: RolloutDetail, { paint }: CommandContext): string {
+  const text = rolloutText(rollout, paint);
+  return rollout.phase === "Denied" ? `${text}\n${decisionText(rollout.decision, paint)}` : text;
 }

@@ -1,7 +1,7 @@
 import type { RolloutEventView } from "./client.ts";
 import type { CommandContext } from "./command-context.ts";
+import { eventLine } from "./event-text.ts";
 import { paint } from "./paint.ts";
-import { eventLine } from "./rollout-text.ts";
 
 const CLEAR_LINE = "\r\u001b[2K";
 const TICK_MS = 1000;

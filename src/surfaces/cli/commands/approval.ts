@@ -41,7 +41,7 @@ export async function approvalApprove(context: CommandContext): Promise<number> 
       ...(comment === undefined ? {} : { comment }),
     },
   });
-  return settleRollout(context, { client, rollout, exitAtOnce: () => 0 });
+  return settleRollout(context, { client, rollout, after: Math.max(0, rollout.sequence - 1), exitAtOnce: () => 0 });
 }
 
 export async function approvalReject(context: CommandContext): Promise<number> {

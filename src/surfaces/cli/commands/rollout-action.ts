@@ -10,6 +10,6 @@ export function rolloutAction(verb: Verb): (context: CommandContext) => Promise<
     const comment = context.text("comment");
     const input = { params: { id: context.argument(0) }, body: comment === undefined ? {} : { comment } };
     const rollout = await client.call(`rollouts.${verb}`, input);
-    return settleRollout(context, { client, rollout, exitAtOnce: () => 0 });
+    return settleRollout(context, { client, rollout, after: Math.max(0, rollout.sequence - 1), exitAtOnce: () => 0 });
   };
 }

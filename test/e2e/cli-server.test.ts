@@ -1,0 +1,252 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { trainModels } from "../../src/quickstart/training/train-models.ts";
+import { COMMAND_GROUPS } from "../../src/surfaces/cli/specs/command-groups.ts";
+import { runForTest, type TestRun } from "../../src/surfaces/cli/testing/run-for-test.ts";
+
+// Every command that speaks to a server, against the server as `continuum start` runs it: real processes, a real
+// database, a real model. The commands run in this process, since what is tested is what they say and how they end.
+
+const BIN = fileURLToPath(new URL("../../bin/continuum.js", import.meta.url));
+const DATA = fileURLToPath(new URL("../../examples/quickstart/data/breast-cancer.csv", import.meta.url));
+const OFFLINE = [
+  "quickstart",
+  "start",
+  "plan explain",
+  "attest",
+  "sign",
+  "verify",
+  "keys generate",
+  "policy lint",
+  "policy test",
+  "policy diff",
+  "config check",
+  "config schema",
+];
+
+let folder: string;
+let server: ChildProcess;
+const ran = new Set<string>();
+
+async function run(command: string, options: { token?: string } = {}): Promise<TestRun> {
+  const argv = command.split(" ");
+  const spec = COMMAND_GROUPS.flatMap((group) => group.commands).find(
+    ({ path }) => command === path || command.startsWith(`${path} `),
+  );
+  ran.add(spec?.path ?? command);
+  const variables = { PASSWORD: "pw", ...(options.token === undefined ? {} : { CONTINUUM_TOKEN: options.token }) };
+  return runForTest([...argv, "--data-dir", join(folder, "data")], { folder, variables });
+}
+
+async function ok(command: string, options: { token?: string } = {}): Promise<string> {
+  const { code, out, err } = await run(command, options);
+  expect({ command, code, err: code === 0 ? "" : err }).toEqual({ command, code: 0, err: "" });
+  return out;
+}
+
+async function json<T = Record<string, unknown>>(command: string, options: { token?: string } = {}): Promise<T> {
+  return JSON.parse(await ok(`${command} -o json`, options)) as T;
+}
+
+function plan(changes: {
+  version: string;
+  environment?: string;
+  count?: number;
+  bakeSeconds?: number;
+  type?: string;
+}): string {
+  return [
+    "apiVersion: continuum/v1",
+    "kind: DeploymentPlan",
+    "metadata: { name: tumour }",
+    "spec:",
+    `  environment: ${changes.environment ?? "development"}`,
+    `  model: { name: tumour, version: ${changes.version}, artifact: "file:./v1.onnx" }`,
+    `  compute: { instanceType: ${changes.type ?? "ml.m5.large"}, instanceCount: ${changes.count ?? 1} }`,
+    `  rollout: { bakeSeconds: ${changes.bakeSeconds ?? 1} }`,
+    "  rollback: { alarms: [ModelMonitorAlarm, DataDriftAlarm] }",
+    "",
+  ].join("\n");
+}
+
+/** Resolves when the program says that it is ready; its end before that is an error with what it printed. */
+function startServer(): Promise<ChildProcess> {
+  const argv = [
+    BIN,
+    "start",
+    "--data-dir",
+    join(folder, "data"),
+    "--port",
+    "0",
+    "--serving-port",
+    "0",
+    "--workers",
+    "1",
+  ];
+  const child = spawn(process.execPath, argv, {
+    cwd: folder,
+    env: { PATH: process.env["PATH"], HOME: folder },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const take = (chunk: Buffer) => {
+      text += chunk.toString("utf8");
+      if (text.includes("Continuum is ready")) resolve(child);
+    };
+    child.stdout?.on("data", take);
+    child.stderr?.on("data", take);
+    child.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${text.slice(-2000)}`)));
+  });
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "continuum-server-"));
+  const csv = readFileSync(DATA, "utf8");
+  const models = await trainModels(csv, 7);
+  writeFileSync(join(folder, "v1.onnx"), models.v1.onnx);
+  const rows = csv
+    .split("\n")
+    .slice(1, 3)
+    .map((line) => line.split(",").slice(0, 30).join(","));
+  writeFileSync(join(folder, "rows.csv"), `${rows.join("\n")}\n`);
+  writeFileSync(join(folder, "report.xml"), '<testsuite tests="1"><testcase name="a"/></testsuite>');
+  writeFileSync(join(folder, "p1.yaml"), plan({ version: "1.0.0" }));
+  writeFileSync(join(folder, "p2.yaml"), plan({ version: "2.0.0", bakeSeconds: 300 }));
+  writeFileSync(join(folder, "bad.yaml"), plan({ version: "3.0.0", type: "ml.g5.xlarge" }));
+  writeFileSync(join(folder, "staging.yaml"), plan({ version: "1.0.0", environment: "staging", count: 3 }));
+  server = await startServer();
+}, 120_000);
+
+afterAll(async () => {
+  if (server !== undefined && server.exitCode === null) {
+    const ended = new Promise((resolve) => server.once("exit", resolve));
+    server.kill("SIGTERM");
+    await ended;
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe("every command that speaks to a server", () => {
+  let first: string;
+
+  it("gives the evidence that a deployment needs", async () => {
+    await ok("keys generate ci --password-env PASSWORD");
+    await ok("attest --junit report.xml --artifact v1.onnx --key ci.key --password-env PASSWORD -o tests.json");
+    expect((await run("evidence add tests.json")).code).toBe(2); // no key is trusted yet
+    await ok("keys import --purpose tests ci.pub");
+    await ok("evidence add tests.json");
+    expect(await json("keys list")).toMatchObject({ items: [{ purpose: "tests", revokedAt: null }] });
+    const artifact = (await ok("artifact import v1.onnx")).trim().replace("store:", "");
+    expect(await json("artifact list")).toMatchObject({ items: [{ digest: artifact, encrypted: true }] });
+    expect(await json(`evidence list --subject ${artifact}`)).toMatchObject({ items: [{ result: "PASSED" }] });
+  });
+
+  it("decides like the offline check, and deploys with --wait", async () => {
+    const here = await json<{ planDigest: string }>("plan check -f p1.yaml");
+    expect(await json("plan check -f p1.yaml --server")).toMatchObject({
+      decision: "allow",
+      source: "server",
+      planDigest: here.planDigest,
+    });
+    const denied = await run("plan submit -f bad.yaml");
+    expect(denied).toMatchObject({ code: 2, out: expect.stringMatching(/AO-1 +deny/) });
+    const { code, out, err } = await run("plan submit -f p1.yaml --wait --timeout 60s -o json");
+    expect({ code, phase: JSON.parse(out).phase }).toEqual({ code: 0, phase: "Succeeded" });
+    expect(err).toMatch(/Succeeded +100 % {2}promoted/);
+    first = JSON.parse(out).id;
+    expect(await json("plan diff -f p2.yaml")).toMatchObject({ liveRollout: first });
+  });
+
+  it("shows and asks what serves", async () => {
+    expect(await json("endpoint list -e development")).toMatchObject({ items: [{ liveRollout: first }] });
+    expect(await json("endpoint get tumour -e development")).toMatchObject({
+      instanceCount: 1,
+      variants: [{ percent: 100 }],
+    });
+    const invoked = await run("endpoint invoke tumour -e development --data rows.csv");
+    expect(invoked).toMatchObject({ code: 0, out: expect.stringMatching(/^0\.\d+,[01]\n0\.\d+,[01]\n$/) });
+    expect(await json("endpoint scale tumour -e development --instances 2")).toMatchObject({ instanceCount: 2 });
+    expect(await json("breaker show tumour -e development")).toMatchObject({ state: "closed" });
+    expect(await json("breaker reset tumour -e development")).toMatchObject({ failures: 0 });
+  });
+
+  it("steers a rollout, and its end is the exit code", async () => {
+    const { id } = await json<{ id: string }>("plan submit -f p2.yaml -q");
+    expect((await run(`rollout watch ${id} --timeout 3s`)).code).toBe(5);
+    expect((await run("rollout list --active -o ndjson")).out).toContain(id);
+    await ok(`rollout pause ${id}`);
+    await expect.poll(() => json(`rollout get ${id}`), { timeout: 20_000 }).toMatchObject({ phase: "Paused" });
+    await ok(`rollout resume ${id}`);
+    await ok(`rollout promote ${id}`);
+    const { code, err } = await run(`rollout rollback ${id} --wait --timeout 60s`);
+    expect(code).toBe(4);
+    expect(err).toContain("RolledBack");
+    expect((await run(`rollout abort ${id}`)).code).toBe(1);
+    const watched = await run(`rollout watch ${id} -o ndjson`);
+    expect(watched.code).toBe(4);
+    const sequences = watched.out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).sequence);
+    expect(sequences).toEqual(sequences.map((_, index) => index + 1));
+  });
+
+  it("lets people approve, and nobody their own plan, and no agent any", async () => {
+    const { code, out } = await run("plan submit -f staging.yaml -o json -q");
+    expect(code).toBe(3);
+    const { id, planDigest } = JSON.parse(out);
+    expect(await json("approval list")).toMatchObject({ items: [{ rollout: { id } }] });
+    expect(await json(`approval show ${id}`)).toMatchObject({ needs: [{ role: "approver", given: 0 }] });
+    const approve = `approval approve ${id} --plan-digest ${planDigest}`;
+    expect(await run(approve)).toMatchObject({ code: 77, err: expect.stringContaining("own-plan") });
+    const person = await json<{ id: string; secret: string }>("token create bo --kind human --role approver");
+    const agent = await json<{ secret: string }>("token create helper --kind agent --owner bo --role proposer");
+    expect(await run(approve, { token: agent.secret })).toMatchObject({ code: 77 });
+    await ok(approve, { token: person.secret });
+    await ok(`token revoke ${person.id}`);
+    expect((await run("rollout list", { token: person.secret })).code).toBe(77);
+    expect((await json<{ items: unknown[] }>("token list")).items).toHaveLength(3);
+    // Staging needs a signed manifest as well, and says so instead of going on.
+    expect(await run(`rollout watch ${id} --timeout 60s`)).toMatchObject({
+      code: 2,
+      out: expect.stringContaining("CP-1"),
+    });
+    const second = JSON.parse((await run("plan submit -f staging.yaml -o json -q")).out);
+    await ok(`approval reject ${second.id} --comment later`);
+    expect((await run(`rollout watch ${second.id} -q`)).code).toBe(2);
+  });
+
+  it("gives an audit log that verifies, and a changed copy that does not", async () => {
+    expect((await json<{ items: unknown[] }>("audit list --all")).items.length).toBeGreaterThan(20);
+    expect(await json("audit verify")).toMatchObject({ ok: true });
+    expect(await ok(`audit prove ${first}`)).toContain("each was proved");
+    await ok("audit export -O log.ndjson");
+    expect(await json("audit verify log.ndjson")).toMatchObject({ ok: true, tenant: "default" });
+    writeFileSync(
+      join(folder, "changed.ndjson"),
+      readFileSync(join(folder, "log.ndjson"), "utf8").replace('"human"', '"agent"'),
+    );
+    expect(await run("audit verify changed.ndjson")).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/^CHANGED {2}line \d+, entry \d+/),
+    });
+  });
+
+  it("shows policy and prices as the server has them, and takes back what was given", async () => {
+    expect((await json<{ policies: unknown[] }>("policy list --server")).policies.length).toBeGreaterThan(20);
+    expect(await json("prices show --server")).toMatchObject({ usdPerHour: { "ml.m5.large": 0.115 } });
+    expect(await json("endpoint delete tumour -e development --yes")).toEqual({ deleted: true });
+    const { items } = await json<{ items: { keyId: string }[] }>("keys list");
+    await ok(`keys revoke ${items[0]?.keyId} --purpose tests`);
+  });
+
+  it("was run here at least once", () => {
+    const all = COMMAND_GROUPS.flatMap((group) => group.commands.map(({ path }) => path));
+    expect(all.filter((path) => !ran.has(path) && !OFFLINE.includes(path))).toEqual([]);
+  });
+});
