@@ -1,7 +1,7 @@
 import type { TargetName } from "../core/plan/schema.ts";
-import type { Rollout, RolloutEvent } from "../core/rollout/rollout.ts";
-import type { Facts, PolicySettings, PriceTable } from "../core/policy/decision.ts";
+import type { PolicySettings, PriceTable } from "../core/policy/decision.ts";
 import type { PolicySet } from "../core/policy/load-policy-set.ts";
+import type { Rollout, RolloutEvent } from "../core/rollout/rollout.ts";
 import type { Artifacts } from "../drivers/artifacts/artifacts.ts";
 import type { Target } from "../drivers/target/target.ts";
 import type { Database } from "../store/database.ts";
@@ -75,5 +75,3 @@ export type LogFacts = Partial<
     string | number | boolean | undefined
   >
 >;
-
-export type { Facts };

@@ -35,7 +35,7 @@ async function onFreshDatabase(): Promise<EngineFixture> {
 }
 
 async function startWorker(url: string, effectMs = 0): Promise<WorkerProcess> {
-  const child = fork(join(import.meta.dirname, "engine-worker-process.ts"), [url, String(effectMs)], {
+  const child = fork(new URL("./engine-worker-process.ts", import.meta.url), [url, String(effectMs)], {
     stdio: ["ignore", "pipe", "inherit", "ipc"],
     execArgv: [],
   });

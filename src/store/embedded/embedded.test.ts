@@ -104,6 +104,22 @@ test("the password stands in no file that others may read", async () => {
   await server.stop();
 });
 
+test.runIf(process.getuid?.() === 0)(
+  "root's data directory that the server's user cannot reach gets its server elsewhere",
+  async () => {
+    const closed = await mkdtemp(join(tmpdir(), "continuum-closed-"));
+    const server = await startEmbedded({ dataDir: join(closed, "data"), durable: false });
+    expect(server.clusterDir.startsWith(closed)).toBe(false);
+    await remember(server.url, "here");
+    await server.stop();
+    const again = await startEmbedded({ dataDir: join(closed, "data"), durable: false });
+    expect(await recall(again.url)).toEqual(["here"]);
+    await again.stop();
+    await rm(server.clusterDir, { recursive: true });
+    await rm(closed, { recursive: true });
+  },
+);
+
 /** A process that starts or attaches, and stops as a role does when it is told to end. */
 async function attachFromAnotherProcess() {
   const program = `
