@@ -102,14 +102,16 @@ async function store(
 ): Promise<Proposed> {
   const { tenant, plan, actor, rollout } = proposal;
   const at = endpointKey(tenant, plan);
-  // Locks are taken in the order of every commit: rollouts, then the environment.
-  const open = proposal.supersede && !rollout.dryRun ? await lockOpenRollouts(tx, at) : [];
+  // Locks are taken in the order of every commit: rollouts, the endpoint, then the environment.
+  const supersedes = proposal.supersede === true && !rollout.dryRun;
+  const open = supersedes ? await lockOpenRollouts(tx, at, "not-queued") : [];
+  await ensureEndpoint(tx, at);
   await lockEnvironment(tx, tenant, plan.spec.environment);
+  if (supersedes) open.push(...(await lockOpenRollouts(tx, at, "queued")));
   const running = rollout.dryRun ? undefined : await openRolloutOfPlan(tx, at, rollout.planDigest);
   if (running !== undefined) return { rollout: running.state, decision: running.decision, repeated: true };
   const decision = await decideNow(tx, parts, questionOf(proposal, rollout));
   await supersede(tx, parts, { at, open, decision, by: rollout.id, actor }, facts);
-  await ensureEndpoint(tx, at);
   await insertPlanBytes(tx, rollout);
   await insertRollout(tx, { rollout, decision });
   const slotTaken = await isSlotTaken(tx, rollout);

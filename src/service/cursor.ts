@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Page } from "../contract/operation.ts";
 import type { OperationName } from "../contract/operations.ts";
 import { refuse } from "./refusal.ts";
 
@@ -37,7 +38,7 @@ function parse(cursor: string): unknown[] {
 export function toPage<Row, Item>(
   rows: readonly Row[],
   options: { list: OperationName; limit: number; keyOf: (row: Row) => (string | number)[]; view: (row: Row) => Item },
-): { items: Item[]; nextCursor: string | null } {
+): Page<Item> {
   const shown = rows.slice(0, options.limit);
   const last = shown.at(-1);
   const more = rows.length > options.limit && last !== undefined;

@@ -56,8 +56,6 @@ export interface ServiceFixture {
   close(): Promise<void>;
 }
 
-export const TENANT = "default";
-
 export async function serviceFixture(): Promise<ServiceFixture> {
   const on = await createTestDatabase({ max: 12 });
   const { database } = on;

@@ -120,13 +120,22 @@ export async function listEvents(
   return rows;
 }
 
-/** Locks the endpoint's live rollouts that have not ended, oldest first, until the transaction ends. */
-export async function lockOpenRollouts(tx: Transaction, at: EndpointKey): Promise<{ id: string; active: boolean }[]> {
+/**
+ * Locks live rollouts of the endpoint that have not ended, oldest first, until the transaction ends: those that wait in
+ * its queue, or the others. The queue is locked under the environment's lock and the others before it, as by a commit
+ * that ends one rollout and gives its slot to the next.
+ */
+export async function lockOpenRollouts(
+  tx: Transaction,
+  at: EndpointKey,
+  which: "queued" | "not-queued",
+): Promise<{ id: string; active: boolean }[]> {
   const { rows } = await tx.query<{ id: string; active: boolean }>(
     `SELECT id, active FROM rollouts
      WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4 AND NOT terminal AND NOT dry_run
+       AND (phase = 'Queued') = $5
      ORDER BY created_at, id FOR UPDATE`,
-    [at.tenant, at.environment, at.target, at.name],
+    [at.tenant, at.environment, at.target, at.name, which === "queued"],
   );
   return rows;
 }
