@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Runs a script under the pinned Node: node bin/node.js SCRIPT [ARGS...]
 import { spawn } from "node:child_process";
-import { dirname, delimiter } from "node:path";
+import { delimiter, dirname } from "node:path";
 import { findNode, TOO_OLD } from "./find-node.js";
 
 /** Re-executes the pinned Node with these arguments; exits as it exits, and passes signals on. */

@@ -27,7 +27,9 @@ test("the installed command knows its version and its commands", () => {
 });
 
 test("no source, test or secret is packed", () => {
-  const files = run("tar", ["-tzf", readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? ""], folder).split("\n");
+  const files = run("tar", ["-tzf", readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? ""], folder).split(
+    "\n",
+  );
   expect(files).toContain("package/dist/main.js");
   expect(files.filter((file) => /\.test\.|\/testing\/|\.conformance\.|\/src\/|\.key$/.test(file))).toEqual([]);
 });
@@ -39,11 +41,14 @@ test("the quickstart runs from the package", () => {
 
 function run(command: string, args: string[], cwd: string): string {
   const result = spawnSync(command, args, { cwd, encoding: "utf8", env: environment(), maxBuffer: 64 * 1024 * 1024 });
-  if (result.status !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${result.status}:\n${result.stdout}${result.stderr}`);
+  if (result.status !== 0)
+    throw new Error(`${command} ${args.join(" ")} ended with ${result.status}:\n${result.stdout}${result.stderr}`);
   return result.stdout;
 }
 
 /** As in a shell: npm's own variables of the run around this test say nothing about the newcomer. */
 function environment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|VITEST|NODE_ENV|CONTINUUM_)/.test(name)));
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(npm_|VITEST|NODE_ENV|CONTINUUM_)/.test(name)),
+  );
 }
