@@ -2,15 +2,13 @@ import { CommanderError } from "commander";
 import { processEnvironment } from "../../config/environment.ts";
 import { ContinuumError } from "../../core/error.ts";
 import { CliError, malformed } from "./cli-error.ts";
-import { CommandContext, type OutputFormat } from "./command-context.ts";
+import { CommandContext, type ContextLoaders, type OutputFormat } from "./command-context.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Injected } from "./injected.ts";
 import { type Io, processIo } from "./io.ts";
 import { printable } from "./printable.ts";
 import { buildProgram, type Invocation, outcomeOf } from "./program.ts";
 import { COMMAND_GROUPS } from "./specs/command-groups.ts";
-
-export type { Injected, QuickstartOptions, StartOptions, StartRole } from "./injected.ts";
 
 /**
  * Runs one command line (without the names of Node and the script) and resolves to the exit code of the documented
@@ -51,6 +49,12 @@ async function parseCommandLine(argv: readonly string[], injected: Injected, io:
   return invocation ?? EXIT.ok;
 }
 
+/** Loaded only by the commands that need them, so that the others start sooner. */
+const LOADERS: ContextLoaders = {
+  config: async (context) => (await import("./load-settings.ts")).loadSettings(context).config,
+  client: async (context) => (await import("./open-client.ts")).openClient(context),
+};
+
 async function runCommand({ spec, args, options }: Invocation, injected: Injected, io: Io): Promise<number> {
   const output = String(options["output"] ?? "table");
   const isFormat = ((spec.formats ?? ["table", "json"]) as readonly string[]).includes(output);
@@ -67,6 +71,7 @@ async function runCommand({ spec, args, options }: Invocation, injected: Injecte
     format,
     io,
     injected,
+    loaders: LOADERS,
   });
   const run = await spec.load();
   return run(context);

@@ -16,6 +16,12 @@ export interface ItemPage<Item> {
   nextCursor: string | null;
 }
 
+/** How the settings and the client come about, when a command asks for them. */
+export interface ContextLoaders {
+  config(context: CommandContext): Promise<Config>;
+  client(context: CommandContext): Promise<ApiClient>;
+}
+
 /** What a running command has: its arguments and options, its streams, and on demand the settings and the client. */
 export class CommandContext {
   readonly args: readonly string[];
@@ -29,6 +35,7 @@ export class CommandContext {
   /** For what stands on stdout. */
   readonly paint: Paint;
   readonly #options: OptionValues;
+  readonly #loaders: ContextLoaders;
   #config: Promise<Config> | undefined;
   #client: Promise<ApiClient> | undefined;
 
@@ -38,9 +45,11 @@ export class CommandContext {
     format: OutputFormat;
     io: Io;
     injected: Injected;
+    loaders: ContextLoaders;
   }) {
     this.args = parts.args;
     this.#options = parts.options;
+    this.#loaders = parts.loaders;
     this.format = parts.format;
     this.io = parts.io;
     this.injected = parts.injected;
@@ -82,12 +91,12 @@ export class CommandContext {
   }
 
   config(): Promise<Config> {
-    this.#config ??= import("./load-settings.ts").then(({ loadSettings }) => loadSettings(this).config);
+    this.#config ??= this.#loaders.config(this);
     return this.#config;
   }
 
   client(): Promise<ApiClient> {
-    this.#client ??= import("./open-client.ts").then(({ openClient }) => openClient(this));
+    this.#client ??= this.#loaders.client(this);
     return this.#client;
   }
 
