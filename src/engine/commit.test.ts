@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Plan } from "../core/plan/schema.ts";
 import { verifyAudit } from "./audit-log.ts";
-import { commit } from "./commit.ts";
+import { commit, type EventBody } from "./commit.ts";
 import { SYSTEM } from "./engine.ts";
 import { Fenced } from "./engine-error.ts";
 import { claimJobs, type Job } from "./jobs.ts";
+import { propose } from "./proposal.ts";
 import { register } from "./registration.ts";
-import { type EngineFixture, engineFixture, TENANT } from "./testing/engine-fixture.ts";
+import { type EngineFixture, engineFixture, ROBOT, simulatedPlan, TENANT } from "./testing/engine-fixture.ts";
 
 /** No worker runs here: the tests claim and answer by hand. */
 let on: EngineFixture;
@@ -92,6 +94,35 @@ test("a job of a host is left alone by workers elsewhere, in claims and in follo
   expect(jobs.map((one) => one.rollout)).toContain(id);
   await me.end();
   await there.end();
+});
+
+test("a local endpoint belongs to the host whose worker took its first snapshot", async () => {
+  const { digest } = await on.parts.artifacts.put(TENANT, Buffer.from("a model"));
+  const plan = simulatedPlan({ name: fresh() });
+  const local: Plan = {
+    ...plan,
+    spec: { ...plan.spec, target: "local", model: { ...plan.spec.model, artifact: `store:${digest}` } },
+  };
+  const simulated = on.parts.targets.get("simulated");
+  if (simulated === undefined) throw new Error("the fixture has a simulated target");
+  const parts = { ...on.parts, targets: new Map([["local" as const, simulated]]) };
+  const { rollout } = await propose(parts, { tenant: TENANT, actor: ROBOT, plan: local });
+  expect(rollout).toMatchObject({ phase: "Verifying", refusals: [] });
+  const me = await register(on.database, { host: "here" });
+  const answer = (job: Job, event: EventBody, snapshotBytes?: Uint8Array) =>
+    commit(on.parts, {
+      ...{ tenant: TENANT, rolloutId: rollout.id, event, actor: SYSTEM, cause: event.type, snapshotBytes },
+      ...{ job: { ...job, worker: me.id }, claimFor: { id: me.id, host: "here", wants: () => true } },
+    });
+  const { next } = await answer(await claimOf(rollout.id, me.id), { type: "verified", refusals: [] });
+  if (next === undefined) throw new Error("the snapshot's job was wanted");
+  await answer(next, { type: "snapshot-taken", sha256: `sha256:${"0".repeat(64)}`, empty: true }, Buffer.from("{}"));
+  const { rows } = await on.database.query(
+    "SELECT e.host, j.host AS job FROM endpoints e JOIN jobs j ON true WHERE e.name = $1 AND j.rollout = $2",
+    [...[plan.metadata.name, rollout.id]],
+  );
+  expect(rows).toEqual([{ host: "here", job: "here" }]);
+  await me.end();
 });
 
 test("a zombie's answer is refused and leaves nothing", async () => {

@@ -102,7 +102,9 @@ export async function applyEvent(
     return { rollout: before, accepted, refusal: refusal ?? "refused", repeated: false, next: undefined };
   }
   if (rollout.phase === "Succeeded") await recordSuccess(tx, rollout, parts.nowMs());
-  if (event.type === "snapshot-taken") await recordSnapshot(tx, rollout, change.snapshotBytes);
+  if (event.type === "snapshot-taken") {
+    await recordSnapshot(tx, rollout, { bytes: change.snapshotBytes, host: change.claimFor?.host });
+  }
   await saveRollout(tx, { rollout, event, actor: change.actor.id, cause: change.cause });
   await appendAudit(tx, auditFactOf({ before, after: rollout, event, actor: change.actor }));
   const next = await replaceJobs(tx, before, rollout, change.claimFor);

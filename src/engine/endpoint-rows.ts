@@ -29,8 +29,16 @@ export async function recordSuccess(tx: Transaction, rollout: Rollout, nowMs: nu
   );
 }
 
-/** A snapshot that is taken again (after a pause) replaces the one before: a rollback goes to the newest. */
-export async function recordSnapshot(tx: Transaction, rollout: Rollout, bytes: Uint8Array | undefined): Promise<void> {
+/**
+ * A snapshot that is taken again (after a pause) replaces the one before: a rollback goes to the newest. A local
+ * endpoint belongs to the host whose serving process answered first: its jobs stay there from now on.
+ */
+export async function recordSnapshot(
+  tx: Transaction,
+  rollout: Rollout,
+  from: { bytes: Uint8Array | undefined; host: string | undefined },
+): Promise<void> {
+  const { bytes, host } = from;
   assert(rollout.snapshot !== null && bytes !== undefined, "a snapshot that was taken comes with its bytes");
   const { environment, target, name } = rollout.endpoint;
   await tx.query(
@@ -43,5 +51,11 @@ export async function recordSnapshot(tx: Transaction, rollout: Rollout, bytes: U
       ...[rollout.tenant, environment, target, name, rollout.id, rollout.snapshot.sha256],
       ...[Buffer.from(bytes), rollout.snapshot.empty],
     ],
+  );
+  if (target !== "local" || host === undefined) return;
+  await tx.query(
+    `UPDATE endpoints SET host = $5
+     WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4 AND host IS NULL`,
+    [rollout.tenant, environment, target, name, host],
   );
 }

@@ -4,9 +4,9 @@ import { StoreError } from "../store/store-error.ts";
 import { type Change, type Committed, commit, type EventBody } from "./commit.ts";
 import { type EngineParts, SYSTEM } from "./engine.ts";
 import { Fenced } from "./engine-error.ts";
-import { type Claim, heldJobs, type Job, retryJob } from "./jobs.ts";
+import { type Claim, heldJobs, type Job, releaseJobs, retryJob } from "./jobs.ts";
 import { type Performed, perform } from "./perform.ts";
-import { answerTo, isPoison } from "./retry.ts";
+import { answerTo, isPoison, waitMs } from "./retry.ts";
 
 interface InFlight {
   job: Job;
@@ -68,6 +68,14 @@ export class JobRunner {
     }
   }
 
+  /**
+   * Frees the jobs that stand in this worker's name and that it does not know of: the answer to their claim was lost
+   * with a connection.
+   */
+  releaseUnknown(): Promise<number> {
+    return releaseJobs(this.#options.parts.database, this.worker, [...this.#inFlight.keys()]);
+  }
+
   /** Takes nothing new, lets effects finish for `graceMs`, and gives up the rest. Watches are given up at once. */
   async stop(graceMs: number): Promise<void> {
     this.#taking = false;
@@ -93,7 +101,7 @@ export class JobRunner {
         job = await this.#step(current, stop.signal);
       } catch (error) {
         job = undefined;
-        if (!(error instanceof Fenced)) this.#report(current, "job-abandoned", error);
+        if (!(error instanceof Fenced)) await this.#giveBack(current, error, stop.signal);
       } finally {
         this.#inFlight.delete(current.id);
       }
@@ -129,6 +137,19 @@ export class JobRunner {
     await this.#whileDatabaseIsAway(signal, () => retryJob(database, this.#claimOf(job), how));
     this.#options.onRetry(how.afterMs);
     return undefined;
+  }
+
+  /** A bug of ours: the job is free again after a while, and the rollout's deadline ends it when it never works. */
+  async #giveBack(job: Job, error: unknown, signal: AbortSignal): Promise<void> {
+    this.#report(job, "job-given-back", error);
+    const how = { afterMs: waitMs(job), error: String(error), renewGeneration: false };
+    const { database } = this.#options.parts;
+    try {
+      await this.#whileDatabaseIsAway(signal, () => retryJob(database, this.#claimOf(job), how));
+      this.#options.onRetry(how.afterMs);
+    } catch (failure) {
+      if (!signal.aborted) this.#report(job, "job-abandoned", failure);
+    }
   }
 
   async #commit(job: Job, { event, snapshotBytes }: Performed, signal: AbortSignal): Promise<Job | undefined> {

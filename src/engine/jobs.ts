@@ -128,6 +128,16 @@ export async function retryJob(
   return rowCount === 1;
 }
 
+/** Frees a worker's jobs that are none of `known`, unless they were claimed a moment ago: their claim may be on its way. */
+export async function releaseJobs(db: Queryable, worker: string, known: readonly number[]): Promise<number> {
+  const { rowCount } = await db.query(
+    `UPDATE jobs SET worker = NULL, claimed_at = NULL
+     WHERE worker = $1 AND id <> ALL ($2::bigint[]) AND claimed_at < now() - interval '2 seconds'`,
+    [worker, known],
+  );
+  return rowCount;
+}
+
 /** What a worker that stops does with what it did not finish: others take it at once. */
 export async function handBackJobs(db: Queryable, worker: string): Promise<number> {
   const { rowCount } = await db.query(

@@ -27,7 +27,12 @@ export function answerTo(error: unknown, job: Job): Answer {
   // What is no failure of ours or of a driver's is a bug, and may still be gone the next time.
   const retryable = !(error instanceof ContinuumError) || error.retryable;
   if (!retryable || job.failures + 1 >= failuresMax(job.command)) return { do: "fail", message };
-  return { do: "again", afterMs: Math.min(LONGEST_MS, FIRST_MS * 2 ** job.failures) };
+  return { do: "again", afterMs: waitMs(job) };
+}
+
+/** Grows with every failure of the job. */
+export function waitMs(job: Job): number {
+  return Math.min(LONGEST_MS, FIRST_MS * 2 ** job.failures);
 }
 
 /** True for a job that was claimed so often that performing it must be what ends its workers. */

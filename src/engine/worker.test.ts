@@ -61,6 +61,15 @@ test("a worker that was taken for dead while it was frozen finds out and starts 
   expect((await on.ended(id)).phase).toBe("Succeeded");
 });
 
+test("a job whose claim was answered into a connection that broke is found again", async () => {
+  const { id } = await on.propose({});
+  const worker = await on.worker({ effectSlots: 0, watchSlots: 0 });
+  await on.database.query("UPDATE jobs SET worker = $1, claimed_at = now() - interval '3 seconds', attempts = 1", [
+    worker.id,
+  ]);
+  await expect.poll(() => watchers(id), { timeout: 3000 }).toEqual([null]);
+});
+
 test("every connection is lost in the middle of the work, and every rollout ends as it should", async () => {
   await on.worker();
   await on.worker();

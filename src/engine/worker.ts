@@ -114,6 +114,8 @@ export class Worker {
     const alive = await Promise.race([registration.beat().catch(() => false), late]);
     if (!alive) return this.#lose(registration);
     await this.#runner?.dropLost();
+    const released = await this.#runner?.releaseUnknown();
+    if (released) this.#wakeUp();
   }
 
   async #reap(): Promise<void> {

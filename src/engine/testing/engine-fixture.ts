@@ -143,7 +143,7 @@ export function simulatedPlan(plan: Partial<TestPlan> = {}): Plan {
     version = "1.0.0",
     environment = "development",
     dryRun = false,
-    alarms = ["DataDriftAlarm"],
+    alarms = ["ModelMonitorAlarm", "DataDriftAlarm"],
   } = plan;
   return {
     apiVersion: "continuum/v1",
