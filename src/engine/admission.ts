@@ -10,8 +10,8 @@ type AdmissionParts = Pick<EngineParts, "artifacts" | "defaultSettings" | "nowMs
 
 /** Decides a plan with what the server knows now. Inside a transaction that holds the environment's lock, it binds. */
 export async function decideNow(db: Queryable, parts: AdmissionParts, question: FactsQuestion): Promise<Decision> {
-  const facts = await gatherFacts(db, parts, question);
   const settings = await settingsOf(db, parts, question.tenant);
+  const facts = await gatherFacts(db, parts, { ...question, settings });
   const { plan, planDigest } = question;
   return decide(parts.policySet, { plan, planDigest, facts, prices: parts.prices, settings });
 }

@@ -24,18 +24,22 @@ export interface FactsQuestion {
   scaling?: boolean;
 }
 
-type FactsParts = Pick<EngineParts, "artifacts" | "defaultSettings" | "nowMs">;
+type FactsParts = Pick<EngineParts, "artifacts" | "nowMs">;
 
 /**
  * What the server knows about a plan, gathered before the policy is asked. Nothing here decides. Of a simulated plan it
  * gathers what the same plan would have for real: the mocks answer for the simulation alone, in `decide`.
  */
-export async function gatherFacts(db: Queryable, parts: FactsParts, question: FactsQuestion): Promise<Facts> {
-  const { tenant, plan, rollout } = question;
+export async function gatherFacts(
+  db: Queryable,
+  parts: FactsParts,
+  question: FactsQuestion & { settings: PolicySettings },
+): Promise<Facts> {
+  const { tenant, plan, rollout, settings } = question;
   const at = endpointKey(tenant, plan);
   const costs = await environmentCosts(db, at);
-  const breaker = await endpointBreaker(db, parts, at, rollout?.id);
-  const settings = await settingsOf(db, parts, tenant);
+  const asking = { at, settings, nowMs: parts.nowMs() };
+  const breaker = await endpointBreaker(db, rollout === undefined ? asking : { ...asking, without: rollout.id });
   const { unknownNames, evidence, evidenceProblems } = await gatherEvidence(db, parts, question);
   const { kind } = question.principal;
   return {
@@ -70,13 +74,11 @@ export function endpointKey(tenant: string, plan: Plan): EndpointKey {
 /** The state of an endpoint's circuit breaker (P7). `without` is the rollout that asks, which is no trial beside itself. */
 export async function endpointBreaker(
   db: Queryable,
-  parts: Pick<EngineParts, "defaultSettings" | "nowMs">,
-  at: EndpointKey,
-  without?: string,
+  asking: { at: EndpointKey; settings: PolicySettings; nowMs: number; without?: string },
 ): Promise<BreakerState> {
-  const { outcomes, running, resetAtMs } = await deploymentHistory(db, at, without);
-  const settings = await settingsOf(db, parts, at.tenant);
-  return breakerState({ outcomes, settings: settings.breaker, resetAtMs, trialRunning: running, nowMs: parts.nowMs() });
+  const { outcomes, running, resetAtMs } = await deploymentHistory(db, asking.at, asking.without);
+  const { settings, nowMs } = asking;
+  return breakerState({ outcomes, settings: settings.breaker, resetAtMs, trialRunning: running, nowMs });
 }
 
 const settingsSchema = z.object({

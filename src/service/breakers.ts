@@ -35,8 +35,9 @@ export function breakerHandlers(parts: ServiceParts): Handlers<"breakers.show" |
 }
 
 async function view(parts: ServiceParts, at: EndpointKey, endpoint: Params): Promise<OperationOutput<"breakers.show">> {
-  const { breaker } = await settingsOf(parts.database, parts, at.tenant);
-  const { state, failures, opensUntilMs } = await endpointBreaker(parts.database, parts, at);
-  const { failures: limit, windowSeconds, coolDownSeconds } = breaker;
+  const settings = await settingsOf(parts.database, parts, at.tenant);
+  const asking = { at, settings, nowMs: parts.nowMs() };
+  const { state, failures, opensUntilMs } = await endpointBreaker(parts.database, asking);
+  const { failures: limit, windowSeconds, coolDownSeconds } = settings.breaker;
   return { endpoint, state, failures, limit, windowSeconds, coolDownSeconds, opensUntil: optionalTime(opensUntilMs) };
 }
