@@ -23,6 +23,11 @@ export function isRepeatable(error: unknown): boolean {
   return REPEATABLE.has(codeOf(error));
 }
 
+/** A prepared statement whose table was changed by a migration meanwhile; a new connection prepares it anew. */
+export function isStalePlan(error: unknown): boolean {
+  return codeOf(error) === "0A000" && error instanceof Error && error.message.includes("cached plan");
+}
+
 /** True when the connection cannot be used any more, or was never there. */
 export function isConnectionFailure(error: unknown): boolean {
   if (error instanceof StoreError) return error.code === "database-unavailable";

@@ -53,6 +53,17 @@ test("a deadlock's victim runs again, and both come through", async () => {
   expect(runs).toBeGreaterThan(2);
 });
 
+test("a statement prepared before a migration changed its table works on", async () => {
+  await on.database.query("CREATE TABLE changing (id integer, n integer)");
+  const read = () => on.database.query("SELECT n FROM changing WHERE id = $1", [1]);
+  await Promise.all([read(), read(), read()]);
+  await on.database.query("ALTER TABLE changing ALTER COLUMN n TYPE text");
+  await on.database.query("INSERT INTO changing VALUES (1, 'one')");
+  expect((await read()).rows).toEqual([{ n: "one" }]);
+  const inTransaction = on.database.transaction((tx) => tx.query("SELECT n FROM changing WHERE id = $1", [1]));
+  expect((await inTransaction).rows).toEqual([{ n: "one" }]);
+});
+
 test("a unique violation is recognised by its constraint", async () => {
   await on.database.query("INSERT INTO things VALUES (20, 0)");
   const error = await on.database.query("INSERT INTO things VALUES (20, 0)").catch((caught: unknown) => caught);

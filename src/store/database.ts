@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { isConnectionFailure, isRepeatable, toStoreError } from "./database-error.ts";
+import { isConnectionFailure, isRepeatable, isStalePlan, toStoreError } from "./database-error.ts";
 import { Listener } from "./listener.ts";
 import { StoreError, type StoreLog } from "./store-error.ts";
 
@@ -66,10 +66,25 @@ export class Database implements Queryable {
     sql: string,
     values: readonly unknown[] = [],
   ): Promise<Result<Row>> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#queryOnce<Row>(sql, values);
+      } catch (error) {
+        if (!isStalePlan(error) || attempt >= REPEATS_MAX) throw toStoreError(error);
+      }
+    }
+  }
+
+  async #queryOnce<Row extends object>(sql: string, values: readonly unknown[]): Promise<Result<Row>> {
+    const client = await this.#pool.connect();
+    let broken: Error | undefined;
     try {
-      return resultOf<Row>(await this.#pool.query(sql, [...values]));
+      return resultOf<Row>(await client.query(prepared(sql, values)));
     } catch (error) {
-      throw toStoreError(error);
+      if (isConnectionFailure(error) || isStalePlan(error)) broken = asError(error);
+      throw error;
+    } finally {
+      client.release(broken);
     }
   }
 
@@ -83,7 +98,7 @@ export class Database implements Queryable {
       try {
         return await this.#transactionOnce(work);
       } catch (error) {
-        if (!isRepeatable(error) || attempt >= REPEATS_MAX) throw toStoreError(error);
+        if (!(isRepeatable(error) || isStalePlan(error)) || attempt >= REPEATS_MAX) throw toStoreError(error);
         // Losers that start again at the same moment would meet again.
         await sleep(Math.random() * 5 * attempt);
       }
@@ -96,7 +111,7 @@ export class Database implements Queryable {
     const tx: Transaction = {
       isTransaction: true,
       query: async <Row extends object>(sql: string, values: readonly unknown[] = []) =>
-        resultOf<Row>(await client.query(sql, [...values])),
+        resultOf<Row>(await client.query(prepared(sql, values))),
     };
     try {
       await client.query("BEGIN");
@@ -106,7 +121,7 @@ export class Database implements Queryable {
       if (end.command !== "COMMIT") throw new Error("a statement of the transaction failed, so nothing was committed");
       return value;
     } catch (error) {
-      if (isConnectionFailure(error)) broken = error instanceof Error ? error : new Error(String(error));
+      if (isConnectionFailure(error) || isStalePlan(error)) broken = asError(error);
       else
         broken = await client.query("ROLLBACK").then(
           () => undefined,
@@ -147,7 +162,7 @@ export class Database implements Queryable {
     return {
       query: async <Row extends object>(sql: string, values: readonly unknown[] = []) => {
         try {
-          return resultOf<Row>(await client.query(sql, [...values]));
+          return resultOf<Row>(await client.query(prepared(sql, values)));
         } catch (error) {
           throw toStoreError(error);
         }
@@ -194,6 +209,23 @@ export async function openDatabase(
 
 function resultOf<Row>(result: pg.QueryResult): Result<Row> {
   return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+const names = new Map<string, string>();
+
+/**
+ * Statements with values are prepared once a connection: parsing and planning them anew was half of what PostgreSQL
+ * had to do for a step of a rollout. The texts are constants of the program, so there are few.
+ */
+function prepared(text: string, values: readonly unknown[]): pg.QueryConfig {
+  if (values.length === 0) return { text };
+  const name = names.get(text) ?? `s${names.size}`;
+  names.set(text, name);
+  return { name, text, values: [...values] };
 }
 
 const INT8 = 20;
