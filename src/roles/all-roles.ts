@@ -6,6 +6,8 @@ import { openDatabase } from "../store/database.ts";
 import { type EmbeddedServer, startEmbedded } from "../store/embedded/embedded.ts";
 import { migrate } from "../store/migrate.ts";
 import { childEnvironment } from "./child-environment.ts";
+import { type DatabaseKeeper, keepDatabase } from "./database-keeper.ts";
+import { onlyStart } from "./only-start.ts";
 import type { ProgramLog } from "./program-log.ts";
 import { leaveStarter, stopRequested } from "./role-process.ts";
 import { type SupervisedRole, type Supervisor, supervise } from "./supervisor.ts";
@@ -19,30 +21,55 @@ export interface AllRolesOptions {
   say(line: string): void;
 }
 
-/** Every role as a process under this one, with the embedded database unless there is one's own. Resolves at the end. */
+/**
+ * Every role as a process under this one, with the embedded database unless there is one's own; what falls is started
+ * again. Resolves at the end. Errors: `already-running`, `role-failed`, those of the database.
+ */
 export async function runAllRoles(options: AllRolesOptions): Promise<number> {
-  const { config, log, say } = options;
+  const { config } = options;
   const stopped = stopRequested();
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
-  const embedded = config.databaseUrl === undefined ? await startEmbedded({ dataDir: config.dataDir, log }) : undefined;
-  const databaseUrl = embedded?.url ?? config.databaseUrl ?? "";
+  const release = await onlyStart(config.dataDir).catch((error: unknown) => {
+    leaveStarter();
+    throw error;
+  });
+  let kept: DatabaseKeeper | undefined;
+  try {
+    kept = await keptDatabase(options);
+    return await runOn(kept, options, stopped);
+  } finally {
+    await kept?.stop();
+    await release();
+    leaveStarter();
+  }
+}
+
+async function keptDatabase({ config, log }: AllRolesOptions): Promise<DatabaseKeeper | undefined> {
+  if (config.databaseUrl !== undefined) return undefined;
+  return keepDatabase({ start: () => startEmbedded({ dataDir: config.dataDir, log }), log });
+}
+
+async function runOn(
+  kept: DatabaseKeeper | undefined,
+  { config, entry, log, say }: AllRolesOptions,
+  stopped: Promise<void>,
+): Promise<number> {
+  const databaseUrl = kept?.server.url ?? config.databaseUrl ?? "";
   let supervisor: Supervisor | undefined;
   try {
     const firstToken = await prepareDatabase(databaseUrl, config);
-    supervisor = await supervise(options.entry, rolesOf(config, databaseUrl), log);
+    supervisor = await supervise(entry, rolesOf(config, databaseUrl), log);
     const api = supervisor.ready.get("api")?.url ?? "";
     if (firstToken !== undefined) {
       writeClientFile(config.dataDir, { url: api, token: firstToken });
       say(`The administrator's first token, shown this once: ${firstToken}`);
     }
-    announce({ supervisor, embedded, api, say });
-    const lost = await Promise.race([stopped.then(() => undefined), supervisor.lost]);
+    announce({ supervisor, embedded: kept?.server, api, say });
+    const lost = await Promise.race([stopped.then(() => undefined), supervisor.lost, ...(kept ? [kept.lost] : [])]);
     if (lost !== undefined) log.error("role.lost", { role: lost, reason: "it fell again and again" });
     return lost === undefined ? 0 : 1;
   } finally {
     await supervisor?.stop();
-    await embedded?.stop();
-    leaveStarter();
   }
 }
 
@@ -61,12 +88,19 @@ async function prepareDatabase(url: string, config: Config): Promise<string | un
 function rolesOf(config: Config, databaseUrl: string): SupervisedRole[] {
   const env = childEnvironment(config, databaseUrl);
   const workers = Array.from({ length: config.worker.count }, (_, index) => `worker-${index + 1}`);
-  return ["serve", ...workers, "api"].map((name) => ({
-    name,
-    args: ["start", "--role", name.replace(/-\d+$/, "")],
-    env: name.startsWith("worker") ? { ...env, CONTINUUM_WORKER_OPS_PORT: opsPort(config, name) } : env,
-  }));
+  return ["serve", ...workers, "api"].map((name) => {
+    const role = name.replace(/-\d+$/, "");
+    const portVariable = PORT_VARIABLES[role] ?? "";
+    const own = role === "worker" ? { [portVariable]: opsPort(config, name) } : {};
+    return { name, args: ["start", "--role", role], env: { ...env, ...own }, portVariable };
+  });
 }
+
+const PORT_VARIABLES: Readonly<Record<string, string>> = {
+  api: "CONTINUUM_API_PORT",
+  serve: "CONTINUUM_SERVING_PORT",
+  worker: "CONTINUUM_WORKER_OPS_PORT",
+};
 
 /** Each worker has the next port, so that all can be scraped; 0 stays "any free one". */
 function opsPort(config: Config, name: string): string {

@@ -12,18 +12,29 @@ export interface RunningRole {
  */
 export async function runUntilStopped(start: () => Promise<RunningRole>): Promise<number> {
   const stopped = stopRequested();
-  const role = await start();
-  process.send?.({ type: "ready", ...role.ready } satisfies ReadyMessage);
-  await stopped;
-  await role.stop();
-  leaveStarter();
-  return 0;
+  try {
+    const role = await start();
+    process.send?.({ type: "ready", ...role.ready } satisfies ReadyMessage);
+    await stopped;
+    await role.stop();
+    return 0;
+  } finally {
+    // Also after a start that failed: its supervisor waits for it to end.
+    leaveStarter();
+  }
 }
 
 export function stopRequested(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => resolve());
-  if (process.send !== undefined) process.on("disconnect", () => resolve());
+  if (process.send === undefined) return promise;
+  let stays = false;
+  process.on("message", (message: { type?: unknown }) => {
+    if (message?.type === "stay") stays = true;
+  });
+  process.on("disconnect", () => {
+    if (!stays) resolve();
+  });
   return promise;
 }
 

@@ -8,6 +8,8 @@ export interface SupervisedRole {
   name: string;
   args: string[];
   env: NodeJS.ProcessEnv;
+  /** The variable that says on which port it listens: what was a free one at first is its own from then on. */
+  portVariable: string;
 }
 
 /** What a role's process tells its supervisor over the channel between them, once it answers. */
@@ -54,13 +56,15 @@ export async function supervise(entry: string, roles: SupervisedRole[], log: Log
   let stopping = false;
 
   const start = async (role: SupervisedRole, falls: number): Promise<void> => {
-    const child = launch(entry, role);
+    // Others were told where it listens; after a fall it is found there again.
+    const child = launch(entry, { ...role, env: { ...role.env, ...portOf(role, ready.get(role.name)) } });
     const entryKept: Kept = { role, child, startedAtMs: Date.now(), falls };
     const index = kept.findIndex((other) => other.role.name === role.name);
     if (index >= 0) kept[index] = entryKept;
     else kept.push(entryKept);
     const message = await readiness(child, role.name);
     ready.set(role.name, message);
+    log.info("role.ready", { role: role.name, pid: child.pid ?? 0 });
     child.once("exit", (code, signal) => {
       if (!stopping) restart(entryKept, signal ?? `exit code ${code}`);
     });
@@ -81,6 +85,7 @@ export async function supervise(entry: string, roles: SupervisedRole[], log: Log
       start(role, count + 1).catch(() => {
         const index = kept.findIndex((other) => other.role.name === role.name);
         const failed = kept[index];
+        failed?.child.kill("SIGKILL");
         if (!stopping && failed !== undefined) restart(failed, "did not become ready");
       });
     }, pauseMs);
@@ -99,6 +104,11 @@ export async function supervise(entry: string, roles: SupervisedRole[], log: Log
   }
   const pidOf = (name: string) => kept.find(({ role }) => role.name === name)?.child.pid;
   return { ready, pidOf, stop, lost: lost.promise };
+}
+
+function portOf(role: SupervisedRole, before: ReadyMessage | undefined): NodeJS.ProcessEnv {
+  const url = before?.url ?? before?.opsUrl;
+  return url === undefined ? {} : { [role.portVariable]: new URL(url).port };
 }
 
 function launch(entry: string, role: SupervisedRole): ChildProcess {
