@@ -63,8 +63,8 @@ export default {
     {
       name: "only-main-reaches-compose",
       severity: "error",
-      from: { path: "^src/", pathNot: "^src/main\\.ts$" },
-      to: { path: "^src/compose\\.ts$" },
+      from: { path: "^src/", pathNot: "^src/((main|compose)\\.ts$|compose/)" },
+      to: { path: "^src/compose(\\.ts|/)" },
     },
     {
       name: "only-compose-names-drivers",

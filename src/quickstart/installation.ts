@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream, existsSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +19,11 @@ export interface StartedMessage {
   outside: string[];
 }
 
+/** Tells `start` to live on when the process that started it ends. */
+export interface StayMessage {
+  type: "stay";
+}
+
 /** A throwaway installation of Continuum: its folder, its processes, and a client of its API. */
 export interface Installation {
   folder: string;
@@ -29,7 +34,7 @@ export interface Installation {
   /** Removes the folder and what lies outside it. */
   remove(): Promise<void>;
   /** Lets the processes live on when this one ends. */
-  detach(): void;
+  detach(): Promise<void>;
 }
 
 /** Starts `continuum start` as a process of its own, over an empty folder, on free ports. */
@@ -62,7 +67,8 @@ export async function install(entry: string): Promise<Installation> {
     remove: async () => {
       for (const path of [...started.outside, folder]) await rm(path, { recursive: true, force: true });
     },
-    detach: () => {
+    detach: async () => {
+      await new Promise((resolve) => child.send({ type: "stay" } satisfies StayMessage, resolve));
       child.disconnect();
       child.unref();
     },
@@ -80,16 +86,17 @@ function launch(entry: string, { folder, dataDir }: { folder: string; dataDir: s
     CONTINUUM_WORKER_OPS_PORT: "0",
     CONTINUUM_LOG_LEVEL: "info",
   };
-  const child = spawn(process.execPath, [entry, "start"], {
-    cwd: folder,
-    env,
-    stdio: ["ignore", "pipe", "pipe", "ipc"],
-    detached: true,
-  });
-  const log = createWriteStream(join(folder, "continuum.log"));
-  child.stdout?.pipe(log, { end: false });
-  child.stderr?.pipe(log, { end: false });
-  return child;
+  const log = openSync(join(folder, "continuum.log"), "a");
+  try {
+    return spawn(process.execPath, [entry, "start"], {
+      cwd: folder,
+      env,
+      stdio: ["ignore", log, log, "ipc"],
+      detached: true,
+    });
+  } finally {
+    closeSync(log);
+  }
 }
 
 function readiness(child: ChildProcess, folder: string): Promise<StartedMessage> {

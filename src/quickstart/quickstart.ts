@@ -87,7 +87,7 @@ async function finish(end: { narrator: Narrator; installation: Installation; kee
   const { folder, started } = installation;
   narrator.line("");
   if (end.keep) {
-    installation.detach();
+    await installation.detach();
     narrator.line(`Done in ${narrator.elapsedSeconds.toFixed(1)} s. Everything is still running:`);
     narrator.say(`API      ${started.url}   (OpenAPI: ${started.url}/v1/openapi.json)`);
     narrator.say(`serving  ${started.servingUrl}`);
