@@ -85,8 +85,12 @@ function reportError(error: unknown, io: Io): number {
     return error.exitCode;
   }
   const message = error instanceof Error ? error.message : String(error);
-  const code = error instanceof ContinuumError ? ` (${error.code})` : "";
   const hint = debug ? "" : "; CONTINUUM_DEBUG=1 shows where";
-  io.err(`continuum: internal error${code}: ${printable(message.slice(0, 500))}${hint}\n${stack}`);
+  // A failure with a code was foreseen, and its message is worded for whoever reads it.
+  const said =
+    error instanceof ContinuumError
+      ? `${printable(message.slice(0, 1000))} (${error.code})`
+      : `internal error: ${printable(message.slice(0, 500))}${hint}`;
+  io.err(`continuum: ${said}\n${stack}`);
   return EXIT.failed;
 }
