@@ -71,6 +71,13 @@ export function numberProblem(value: number, source: string): string | undefined
 
 /** A value from the input, quoted for one line of text: escaped, and cut when long. */
 export function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 48 ? `${text.slice(0, 45)}...` : text;
+  const characters = [...(JSON.stringify(value) ?? String(value))];
+  return printable(characters.length > 48 ? `${characters.slice(0, 45).join("")}...` : characters.join(""));
+}
+
+/** Text from the input with everything escaped that would break a line or command a terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
+    return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+  });
 }

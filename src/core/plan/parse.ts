@@ -1,5 +1,5 @@
 import type { Parsed, Problem } from "../error.ts";
-import { DEPTH_MAX, keyProblem, type Located, numberProblem, quote, stringProblem } from "./input-rules.ts";
+import { DEPTH_MAX, keyProblem, type Located, numberProblem, printable, quote, stringProblem } from "./input-rules.ts";
 import { escapeSegment } from "./json-pointer.ts";
 import { type PlanInput, planInputSchema } from "./schema.ts";
 import { shapeProblem } from "./shape-problem.ts";
@@ -50,14 +50,15 @@ function inFile(fileName: string, problem: Problem): Problem {
 
 /** The readers' rules, for a value that some other reader made. */
 function valueProblem(value: unknown, path: string, depth: number): Problem | undefined {
-  if (depth > DEPTH_MAX) return { path, message: `${path}: nested deeper than ${DEPTH_MAX} levels; flatten it` };
+  if (depth > DEPTH_MAX)
+    return { path, message: `${printable(path)}: nested deeper than ${DEPTH_MAX} levels; flatten it` };
   const wrong = scalarProblem(value);
-  if (wrong !== undefined) return { path, message: `${path || "the document"}: ${wrong}` };
+  if (wrong !== undefined) return { path, message: `${printable(path) || "the document"}: ${wrong}` };
   if (typeof value !== "object" || value === null) return undefined;
   for (const [key, member] of Object.entries(value)) {
     const memberPath = `${path}/${escapeSegment(key)}`;
     const bad = keyProblem(key, NOTHING_SEEN);
-    if (bad !== undefined) return { path: memberPath, message: `${path || "the document"}: ${bad}` };
+    if (bad !== undefined) return { path: memberPath, message: `${printable(path) || "the document"}: ${bad}` };
     const deeper = valueProblem(member, memberPath, depth + 1);
     if (deeper !== undefined) return deeper;
   }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Problem } from "../error.ts";
-import { quote } from "./input-rules.ts";
+import { printable, quote } from "./input-rules.ts";
 import { toPointer } from "./json-pointer.ts";
 import { nearestKey } from "./nearest-key.ts";
 
@@ -12,7 +12,7 @@ export function shapeProblem(error: z.ZodError, schema: z.ZodType, input: unknow
   if (issue === undefined) return { path: "", message: "not of the expected shape" };
   if (issue.code === "unrecognized_keys") return unknownKey(issue.keys[0] ?? "", issue.path, schema);
   const path = toPointer(issue.path);
-  return { path, message: `${path || "the document"}: ${complaint(issue, valueAt(input, issue.path))}` };
+  return { path, message: `${printable(path) || "the document"}: ${complaint(issue, valueAt(input, issue.path))}` };
 }
 
 /** A key that nobody knows comes first: what seems to be missing is often that key, misspelt. */
@@ -25,19 +25,29 @@ function unknownKey(key: string, parent: readonly PropertyKey[], schema: z.ZodTy
   const known = knownKeys(schema, parent);
   const nearest = nearestKey(key, known);
   const right = nearest === undefined ? `known here: ${known.join(", ")}` : `did you mean ${quote(nearest)}?`;
-  return { path, message: `${escaped(path)}: unknown key ${quote(key)}; ${right}` };
+  return { path, message: `${printable(path)}: unknown key ${quote(key)}; ${right}` };
 }
 
 function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   let at: unknown = schema;
-  for (const segment of path) at = shapeOf(at)?.[String(segment)];
+  for (const segment of path) at = typeof segment === "number" ? elementOf(at) : shapeOf(at)?.[String(segment)];
   return Object.keys(shapeOf(at) ?? {});
 }
 
 function shapeOf(schema: unknown): Record<string, unknown> | undefined {
+  const inner = unwrapped(schema);
+  return inner instanceof z.ZodObject ? inner.shape : undefined;
+}
+
+function elementOf(schema: unknown): unknown {
+  const inner = unwrapped(schema);
+  return inner instanceof z.ZodArray ? inner.element : undefined;
+}
+
+function unwrapped(schema: unknown): unknown {
   let at = schema;
   while (at instanceof z.ZodOptional || at instanceof z.ZodNullable) at = at.unwrap();
-  return at instanceof z.ZodObject ? at.shape : undefined;
+  return at;
 }
 
 function complaint(issue: Issue, value: unknown): string {
@@ -95,11 +105,6 @@ function had(value: unknown): string {
 
 function oneOf(values: string[]): string {
   return values.length === 1 ? (values[0] ?? "") : `one of ${values.join(", ")}`;
-}
-
-/** A pointer holds the proposer's keys: nothing in them may break the line. */
-function escaped(pointer: string): string {
-  return JSON.stringify(pointer).slice(1, -1);
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {

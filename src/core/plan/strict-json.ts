@@ -46,8 +46,6 @@ export function positionAt(text: string, offset: number): Position {
 }
 
 const SPACE = /[ \t\n\r]*/y;
-// Only where a string ends is found here; what stands between is for JSON.parse to judge.
-const STRING = /"(?:[^"\\\n]+|\\.)*"/y;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const WORD = /true|false|null/y;
 const WORDS: Record<string, boolean | null> = { true: true, false: false, null: null };
@@ -124,12 +122,26 @@ class Reader {
   }
 
   private string(path: string): string {
-    const token = this.take(STRING);
-    if (!token) return this.refuse(path, "a string does not end on its line");
+    const token = this.stringToken();
+    if (token === undefined) return this.refuse(path, "a string does not end on its line");
     const text = unescaped(token);
     if (text === undefined) return this.refuse(path, `${quote(token)} holds a wrong or missing escape`);
     const problem = stringProblem(text);
     return problem === undefined ? text : this.refuse(path, problem);
+  }
+
+  /** Only where a string ends is found here; what stands between is for JSON.parse to judge. */
+  private stringToken(): string | undefined {
+    for (let end = this.at + 1; end < this.text.length; end++) {
+      const character = this.text[end];
+      if (character === "\n") return undefined;
+      if (character === "\\") end += 1;
+      if (character !== '"') continue;
+      const token = this.text.slice(this.at, end + 1);
+      this.at = end + 1;
+      return token;
+    }
+    return undefined;
   }
 
   private number(path: string, source: string): number {

@@ -6,6 +6,7 @@ import {
   keyProblem,
   type Located,
   numberProblem,
+  printable,
   quote,
   Refusal,
   stringProblem,
@@ -148,5 +149,5 @@ function refuse(offset: number, path: string, message: string): never {
 }
 
 function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, " ").trim();
+  return printable(text.replaceAll(/\s+/g, " ").trim());
 }
