@@ -168,7 +168,7 @@ describe("parsePlan", () => {
           if (!parsed.ok) expect(parsed.problem.message).toMatch(/^a\.(yaml|json):[^\p{C}\p{Zl}\p{Zp}]+$/u);
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: 600 },
     );
   });
 

@@ -3,6 +3,7 @@ import { ATTRIBUTES, isMoney } from "./attributes.ts";
 import { clauseProblem } from "./clause-list.ts";
 import type { EvidenceKind, Level } from "./decision.ts";
 import { type Due, FIXES, type Fix, type Limit, type Policy } from "./policy.ts";
+import { whatIf } from "./what-if.ts";
 
 /** The action whose forbids have a level: how they nest is said in the schema. */
 const LEVEL_OF_ACTION: Readonly<Record<string, Level>> = {
@@ -84,6 +85,7 @@ export function readAnnotations(json: PolicyJson, place: PolicyPlace): Policy {
     gates: gatesOf(level, due, reads, literals),
     reads,
     literals,
+    whatIf: whatIf(json),
     meaning: JSON.stringify([json.effect, json.principal, json.action, json.resource, json.conditions]),
     ...place,
   };

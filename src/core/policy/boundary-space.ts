@@ -11,7 +11,7 @@ export interface BoundarySpace {
   points(): Generator<Attributes>;
 }
 
-export const POINTS_MAX = 2000;
+export const POINTS_MAX = 10_000;
 
 export function boundarySpace(policies: readonly Policy[]): BoundarySpace {
   if (policies.length === 0) return { reads: [], possible: 0, *points() {} };

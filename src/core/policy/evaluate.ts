@@ -44,5 +44,15 @@ export function evaluate(set: PolicySet, principal: Facts["principal"]["kind"], 
   return { forbidding, failures: consistent ? failures : [...failures, WHOLE] };
 }
 
+/**
+ * What Cedar would say of a plan that nobody proposed, for a search: computed here where every policy allows it, asked
+ * of Cedar where one does not. Never a decision.
+ */
+export function foresee(set: PolicySet, principal: Facts["principal"]["kind"], attributes: Attributes): Policy[] {
+  const policies = [...set.policies.values()];
+  if (policies.some(({ whatIf }) => whatIf === undefined)) return evaluate(set, principal, attributes).forbidding;
+  return policies.filter(({ whatIf }) => whatIf?.(attributes, PRINCIPALS[principal]));
+}
+
 /** Policy validation itself is CP-7: what belongs to no single clause is refused under it. */
 const WHOLE = { clause: "CP-7", document: "continuum", section: "pipeline" } as const;

@@ -4,54 +4,53 @@ import { applyPatch } from "../plan/patch.ts";
 import type { Plan } from "../plan/schema.ts";
 import { computeCandidates } from "./compute-candidates.ts";
 import type { DecideInput, PatchOperation } from "./decision.ts";
-import { evaluate } from "./evaluate.ts";
+import { evaluate, foresee } from "./evaluate.ts";
 import { limitOf } from "./findings.ts";
 import { gatherAttributes } from "./gather-attributes.ts";
 import type { Fix, Policy, PolicySet } from "./policy.ts";
 
 /**
- * One patch for all denials together. INVARIANT: applied, the plan is denied for a strict subset of the reasons it was
- * denied for, and is offered no further fix. Where denials can only be traded for one another (two instances are needed
+ * One patch for all denials together. INVARIANT: applied, the plan is denied for a strict subset of the clauses it was
+ * denied under, and is offered no further fix. Where denials can only be traded for one another (two instances are needed
  * and one is all the budget allows) nothing is offered for them, and they stay.
  *
- * `before` is what denies the plan now. Every candidate is put to Cedar, so a user's own clauses are heard as well as the shipped ones.
+ * `before` is what denies the plan now. Candidates are foreseen with every policy of the set, so a user's own clauses
+ * are heard as well as the shipped ones, and the patch is put to Cedar before it is offered.
  */
 export function jointFix(set: PolicySet, input: DecideInput, before: Policy[]): PatchOperation[] {
-  const denials = remembering((plan) => denialsOf(set, { ...input, plan }));
   const single = singleFixes(input, before);
   const settled = applyPatch(input.plan, single);
-  const compute = settled.ok ? computeFix(set, { ...input, plan: settled.value }, { before, denials, single }) : [];
+  const compute = settled.ok ? computeFix(set, { ...input, plan: settled.value }) : [];
   const whole = [...single, ...compute];
   // The parts could quarrel through a user's own clause: then the larger part that helps is offered alone.
-  return [whole, single, compute].find((patch) => helps(input.plan, patch, before, denials)) ?? [];
+  return [whole, single, compute].find((patch) => helps(set, input, patch, before)) ?? [];
 }
 
-type Denials = (plan: Plan) => Policy[];
-
-/** A question to Cedar costs a third of a millisecond, and the same candidate comes up several times. */
-function remembering(denials: Denials): Denials {
-  const answers = new Map<string, Policy[]>();
-  return (plan) => {
-    const key = JSON.stringify(plan.spec);
-    const answer = answers.get(key) ?? denials(plan);
-    answers.set(key, answer);
-    return answer;
-  };
+function foreseen(set: PolicySet, input: DecideInput): Policy[] {
+  const attributes = gatherAttributes(input, "listing");
+  return foresee(set, input.facts.principal.kind, attributes).filter(({ level }) => level === "deny");
 }
 
-function denialsOf(set: PolicySet, input: DecideInput): Policy[] {
-  const { forbidding } = evaluate(set, input.facts.principal.kind, gatherAttributes(input, "listing"));
-  return forbidding.filter(({ level }) => level === "deny");
+/** Cedar's own answer; undefined when it could not evaluate everything, for then nothing can be promised. */
+function certain(set: PolicySet, input: DecideInput): Policy[] | undefined {
+  const { forbidding, failures } = evaluate(set, input.facts.principal.kind, gatherAttributes(input, "listing"));
+  return failures.length > 0 ? undefined : forbidding.filter(({ level }) => level === "deny");
 }
 
-function helps(plan: Plan, patch: PatchOperation[], before: Policy[], denials: Denials): boolean {
+function helps(set: PolicySet, input: DecideInput, patch: PatchOperation[], before: Policy[]): boolean {
   if (patch.length === 0) return false;
-  const patched = applyPatch(plan, patch);
-  return patched.ok && isFewer(denials(patched.value), before);
+  const patched = applyPatch(input.plan, patch);
+  const after = patched.ok ? certain(set, { ...input, plan: patched.value }) : undefined;
+  return after !== undefined && isFewer(after, before);
 }
 
+/** Counted in clauses, for a clause that still denies is no better for having one reason less. */
 function isFewer(after: Policy[], before: Policy[]): boolean {
-  return after.length < before.length && after.every((policy) => before.includes(policy));
+  return clauseCount(after) < clauseCount(before) && after.every((policy) => before.includes(policy));
+}
+
+function clauseCount(policies: Policy[]): number {
+  return new Set(policies.map(({ clause }) => clause)).size;
 }
 
 /** Fixes that touch one field and depend on nothing else. */
@@ -86,24 +85,17 @@ const COMPUTE_FIXES: ReadonlySet<Fix | null> = new Set<Fix>([
   "count-that-fits",
 ]);
 
-interface ComputeFixKnown {
-  denials: Denials;
-  before: Policy[];
-  /** What was fixed already in the plan that comes in. */
-  single: PatchOperation[];
-}
-
 /** Type and count depend on each other through the price, so they are chosen together. */
-function computeFix(set: PolicySet, input: DecideInput, known: ComputeFixKnown): PatchOperation[] {
-  const { denials } = known;
-  const before = known.single.length === 0 ? known.before : denials(input.plan);
+function computeFix(set: PolicySet, input: DecideInput): PatchOperation[] {
+  const before = foreseen(set, input);
   if (!before.some(({ fix }) => COMPUTE_FIXES.has(fix))) return [];
   const { compute } = input.plan.spec;
   let best: Plan["spec"]["compute"] = compute;
   let left = before;
   for (const candidate of computeCandidates(set, input, before)) {
-    const after = denials({ ...input.plan, spec: { ...input.plan.spec, compute: candidate } });
-    if (!isFewer(after, before) || after.length >= left.length) continue;
+    const plan = { ...input.plan, spec: { ...input.plan.spec, compute: candidate } };
+    const after = foreseen(set, { ...input, plan });
+    if (!isFewer(after, before) || clauseCount(after) >= clauseCount(left)) continue;
     [best, left] = [candidate, after];
     if (!left.some(({ fix }) => COMPUTE_FIXES.has(fix))) break;
   }

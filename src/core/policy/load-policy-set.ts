@@ -133,6 +133,7 @@ const BASE = {
   reads: new Set<string>(),
   literals: new Set<unknown>(),
   meaning: "permit",
+  whatIf: undefined,
 } as const;
 
 function validate(

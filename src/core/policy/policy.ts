@@ -1,4 +1,5 @@
 import type { EvidenceKind, Level, Obligation } from "./decision.ts";
+import type { WhatIf } from "./what-if.ts";
 
 /** A file of a policy set: where it stands below the set's folder, with forward slashes, and what it holds. */
 export interface PolicyFile {
@@ -53,6 +54,8 @@ export interface Policy {
   literals: ReadonlySet<unknown>;
   /** What it means, without the names and notes around it: two policies with the same meaning differ in nothing else. */
   meaning: string;
+  /** For searches that ask about many plans; undefined when only Cedar can tell. */
+  whatIf: WhatIf | undefined;
   /** Its Cedar text, as the file has it. */
   text: string;
 }
