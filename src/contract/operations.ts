@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PHASES } from "../core/rollout/rollout.ts";
 import { type Operation, PRINCIPAL_KINDS, ROLES } from "./operation.ts";
 import {
   approvalRequestSchema,
@@ -65,7 +66,7 @@ export const operations = {
       ...page,
       environment: environmentSchema.optional(),
       name: z.string().max(40).optional(),
-      phase: z.string().max(32).optional(),
+      phase: z.enum(PHASES).optional(),
       active: z.enum(["true", "false"]).optional(),
     }),
     output: pageOf(rolloutSchema),

@@ -95,6 +95,18 @@ describe("approving", () => {
     expect(JSON.stringify(items)).not.toContain("example.org");
   });
 
+  test("what is said of a pause stays with its event, and out of the audit log", async () => {
+    const rollout = await waiting();
+    const admin = await on.admin();
+    const body = { comment: "asked by <someone@example.org>" };
+    await on.call("rollouts.abort", admin, { params: { id: rollout.id }, body });
+    const { rows } = await on.database.query("SELECT payload FROM rollout_events WHERE rollout = $1", [rollout.id]);
+    expect(rows).toContainEqual({ payload: expect.objectContaining({ comment: body.comment }) });
+    const { items } = await on.call("audit.list", ann, { query: { subject: rollout.id } });
+    expect(items.map(({ action }) => action)).toContain("rollout.abort-requested");
+    expect(JSON.stringify(items)).not.toContain("example.org");
+  });
+
   test("the world is looked at again: what fitted when it was proposed may not fit any more", async () => {
     const first = await waiting(robot, { instanceType: "ml.m5.xlarge", instanceCount: 40 });
     const second = await waiting(robot, { instanceType: "ml.m5.xlarge", instanceCount: 30 });

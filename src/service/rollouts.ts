@@ -45,14 +45,14 @@ export function rolloutHandlers(
       return followRollout(parts, { tenant: state.tenant, id: state.id, after: input.query.after ?? 0, ended });
     },
 
-    "rollouts.pause": (call) => act(parts, call, { type: "paused", by: call.principal.id }),
-    "rollouts.resume": (call) => act(parts, call, { type: "resumed", by: call.principal.id }),
-    "rollouts.promote": (call) => act(parts, call, { type: "promote-requested", by: call.principal.id }),
-    "rollouts.abort": (call) => act(parts, call, { type: "abort-requested", by: call.principal.id }),
+    "rollouts.pause": (call) => act(parts, call, { type: "paused", ...saidBy(call) }),
+    "rollouts.resume": (call) => act(parts, call, { type: "resumed", ...saidBy(call) }),
+    "rollouts.promote": (call) => act(parts, call, { type: "promote-requested", ...saidBy(call) }),
+    "rollouts.abort": (call) => act(parts, call, { type: "abort-requested", ...saidBy(call) }),
     "rollouts.rollback": async (call) => {
       const { state } = await find(parts, call.principal.tenant, call.input.params.id);
       if (state.phase === "Succeeded") return restore(parts, call);
-      return act(parts, call, { type: "rollback-requested", by: call.principal.id });
+      return act(parts, call, { type: "rollback-requested", ...saidBy(call) });
     },
   };
 }
@@ -81,6 +81,12 @@ export async function say<N extends OperationName>(
   });
   if (!accepted) refuse("not-acceptable-now", refusal ?? "The rollout does not take this now.");
   return detailOf(await find(parts, tenant, to.rolloutId));
+}
+
+/** Who asks, and the words that were given for it; they stay with the event, and out of the audit log. */
+function saidBy({ principal, input }: Call<ActionName>): { by: string; comment?: string } {
+  const { comment } = input.body;
+  return comment === undefined ? { by: principal.id } : { by: principal.id, comment };
 }
 
 async function act(parts: ServiceParts, call: Call<ActionName>, event: EventBody): Promise<RolloutDetailView> {

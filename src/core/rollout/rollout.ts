@@ -4,21 +4,6 @@ import type { Decision } from "../policy/decision.ts";
 
 /** The life of one deployment as data. `advance` (advance.ts) is the only code that changes it. */
 
-export type Phase =
-  | "Proposed"
-  | "AwaitingApproval"
-  | "Admitted"
-  | "Queued"
-  | "Verifying"
-  | "Snapshotting"
-  | "Provisioning"
-  | "Shifting"
-  | "Baking"
-  | "Promoting"
-  | "Paused"
-  | "RollingBack"
-  | TerminalPhase;
-
 export const TERMINAL_PHASES = [
   "Denied",
   "Rejected",
@@ -31,6 +16,24 @@ export const TERMINAL_PHASES = [
   "DryRunCompleted",
 ] as const;
 export type TerminalPhase = (typeof TERMINAL_PHASES)[number];
+
+/** Every phase, those that go on first. */
+export const PHASES = [
+  "Proposed",
+  "AwaitingApproval",
+  "Admitted",
+  "Queued",
+  "Verifying",
+  "Snapshotting",
+  "Provisioning",
+  "Shifting",
+  "Baking",
+  "Promoting",
+  "Paused",
+  "RollingBack",
+  ...TERMINAL_PHASES,
+] as const;
+export type Phase = (typeof PHASES)[number];
 
 /** An approval that was given; its authority was checked by the service before it became an event. */
 export interface Approval {
@@ -162,11 +165,11 @@ export type RolloutEvent = { atMs: number } & (
   | { type: "rejected"; by: string; comment?: string }
   /** The endpoint's slot became free. `admission` decides again: the world moved while it waited. */
   | { type: "dequeued"; admission: Admission }
-  | { type: "paused"; by: string }
-  | { type: "resumed"; by: string }
-  | { type: "promote-requested"; by: string }
-  | { type: "abort-requested"; by: string }
-  | { type: "rollback-requested"; by: string }
+  | { type: "paused"; by: string; comment?: string }
+  | { type: "resumed"; by: string; comment?: string }
+  | { type: "promote-requested"; by: string; comment?: string }
+  | { type: "abort-requested"; by: string; comment?: string }
+  | { type: "rollback-requested"; by: string; comment?: string }
   | { type: "superseded"; by: string }
   | { type: "alarm"; name: string; message: string }
   /** Time passed; the reducer looks at its own deadlines. */

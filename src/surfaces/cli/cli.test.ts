@@ -41,6 +41,8 @@ describe("help", () => {
 
   it("shows the help of a command by name", async () => {
     expect((await run(["help", "plan"])).out).toContain("continuum plan");
+    const check = await run(["help", "plan", "check"]);
+    expect(check).toMatchObject({ code: 0, err: "", out: (await run(["plan", "check", "--help"])).out });
   });
 });
 
@@ -48,6 +50,8 @@ describe("mistakes on the command line", () => {
   it.each([
     [["plna"], /^continuum: unknown command 'plna', did you mean plan\?\n$/],
     [["plan", "chek"], /^continuum: unknown command 'chek', did you mean check\?\n$/],
+    [["help", "bogus"], /^continuum: unknown command 'bogus', help, must be one of/],
+    [["help", "plan", "bogus"], /^continuum: unknown command 'plan bogus', help, must be one of/],
     [["doctor"], /^continuum: unknown command 'doctor', see --help\n$/],
     [["plan", "check"], /^continuum: -f, --file <file> is missing, plan check, it is the plan/],
     [["plan", "check", "--fil", "x"], /^continuum: unknown option '--fil', did you mean --file, --fix\?\n$/],

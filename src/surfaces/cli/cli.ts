@@ -7,7 +7,7 @@ import { EXIT } from "./exit-codes.ts";
 import type { Injected } from "./injected.ts";
 import { type Io, processIo } from "./io.ts";
 import { printable } from "./printable.ts";
-import { buildProgram, type Invocation, outcomeOf } from "./program.ts";
+import { asHelpOption, buildProgram, type Invocation, outcomeOf } from "./program.ts";
 import { COMMAND_GROUPS } from "./specs/command-groups.ts";
 
 /**
@@ -38,7 +38,7 @@ async function parseCommandLine(argv: readonly string[], injected: Injected, io:
     },
   });
   try {
-    program.parse(argv.length === 0 ? ["help"] : argv, { from: "user" });
+    program.parse(argv.length === 0 ? ["help"] : asHelpOption(program, argv), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     await Promise.all(written);

@@ -31,6 +31,8 @@ describe("keys generate", () => {
     const again = await run(["keys", "generate", "ci", ...withPassword]);
     expect(again).toMatchObject({ code: 64, err: expect.stringContaining("nothing is overwritten") });
     expect(readFileSync(at("ci.key"))).toEqual(before);
+    const nowhere = await run(["keys", "generate", "no/such/ci", ...withPassword]);
+    expect(nowhere).toMatchObject({ code: 64, err: expect.stringContaining("must lie in a folder that exists") });
   });
 
   it("takes no password from nowhere, and no empty one", async () => {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { malformed } from "./cli-error.ts";
 import type { CommandContext } from "./command-context.ts";
@@ -18,14 +18,15 @@ export async function readInput(
     if (bytes === undefined) throw tooLarge();
     return bytes;
   }
-  const path = pathOf(context, file);
+  let bytes: Uint8Array | undefined;
   try {
-    const { size } = await stat(path);
-    if (size > bytesMax) throw tooLarge();
-    return await readFile(path);
+    // Read in pieces up to the limit: what a device or a pipe holds, its size does not say.
+    bytes = await readAll(createReadStream(pathOf(context, file)), bytesMax);
   } catch (error) {
     throw fileError(error, { file, where });
   }
+  if (bytes === undefined) throw tooLarge();
+  return bytes;
 }
 
 export async function readTextInput(
@@ -48,6 +49,8 @@ export async function writeNewFile(
   try {
     await writeFile(pathOf(context, options.file), options.text, { flag: "wx", mode: options.mode ?? 0o644 });
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT")
+      throw malformed("no such folder", `${options.where} ${options.file}`, "must lie in a folder that exists");
     throw fileError(error, options);
   }
 }
@@ -60,6 +63,10 @@ export async function digestOfFile(
   const hash = createHash("sha256");
   let sizeBytes = 0;
   try {
+    const status = await stat(path);
+    // A plan may come from anybody: one that names a device or a pipe would be read without an end.
+    if (!status.isFile() && !status.isDirectory())
+      throw malformed("not an ordinary file", `${names.where} ${names.file}`, "must be a file");
     for await (const chunk of createReadStream(path)) {
       hash.update(chunk);
       sizeBytes += chunk.length;
@@ -80,6 +87,12 @@ const REASONS: Readonly<Record<string, readonly [what: string, right: string]>> 
   ENOTDIR: ["no such file", "must be a file that exists"],
   EACCES: ["a file that may not be read or written", "must be yours"],
   EPERM: ["a file that may not be read or written", "must be yours"],
+  ENAMETOOLONG: ["a file's name that is too long", "must be a file that exists"],
+  ELOOP: ["a link that leads to itself", "must be a file that exists"],
+  ENXIO: ["a file that cannot be opened", "must be a file"],
+  EIO: ["a file that cannot be read", "must be a readable file"],
+  EINVAL: ["a file that cannot be read", "must be a readable file"],
+  ERR_INVALID_ARG_VALUE: ["a file's name that holds U+0000", "must be a file that exists"],
   EEXIST: ["a file that exists already", "must be a new name: nothing is overwritten"],
 };
 

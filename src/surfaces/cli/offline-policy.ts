@@ -1,6 +1,7 @@
 import { readPolicyFiles, shippedPolicyFolder } from "../../config/policy-files.ts";
 import { ContinuumError, type Parsed } from "../../core/error.ts";
 import type { PolicySettings, PriceTable } from "../../core/policy/decision.ts";
+import { isTableFile } from "../../core/policy/decision-table.ts";
 import { loadPolicySet } from "../../core/policy/load-policy-set.ts";
 import type { PolicyFile, PolicySet } from "../../core/policy/policy.ts";
 import { parseSettings } from "../../core/policy/settings.ts";
@@ -22,12 +23,18 @@ export function shippedFiles(): PolicyFile[] {
 
 /** The files of a user's folder. */
 export function ownFiles(context: CommandContext, folder: string, where: string): PolicyFile[] {
+  const right = "must be a folder of .cedar files and decision tables";
+  let files: PolicyFile[];
   try {
-    return readPolicyFiles(pathOf(context, folder));
+    files = readPolicyFiles(pathOf(context, folder));
   } catch (error) {
     if (!(error instanceof ContinuumError)) throw error;
-    throw malformed("no such folder", `${where} ${folder}`, "must be a folder of .cedar files and decision tables");
+    throw malformed("no such folder", `${where} ${folder}`, right);
   }
+  // A folder that was named by mistake would otherwise pass as one in which nothing is wrong.
+  if (!files.some((file) => isTableFile(file) || /(\.cedar|(^|\/)settings\.json)$/.test(file.path)))
+    throw malformed("a folder without a policy", `${where} ${folder}`, right);
+  return files;
 }
 
 export function loadOfflinePolicy(options: {

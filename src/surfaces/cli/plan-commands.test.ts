@@ -139,6 +139,23 @@ describe("plan check", () => {
     });
   });
 
+  it.each([
+    ["a device without an end", "/dev/zero", /more than 262144 bytes/],
+    ["a name that is too long", "a".repeat(5000), /too long/],
+    ["a name with U+0000", "a\0b", /U\+0000/],
+  ])("refuses %s with exit code 64 and one line", async (_what, name, line) => {
+    const { code, out, err } = await run(["plan", "check", "-f", name]);
+    expect({ code, out }).toEqual({ code: 64, out: "" });
+    expect(err).toMatch(/^continuum: [^\n]+\n$/);
+    expect(err).toMatch(line);
+  });
+
+  it("reads no device that a plan names", async () => {
+    const { code, err } = await run(["plan", "check", "-f", file(plan({ artifact: "file:/dev/zero" }))]);
+    expect(code).toBe(64);
+    expect(err).toMatch(/^continuum: not an ordinary file, .*\/spec\/model\/artifact/);
+  });
+
   it("never runs into the rest of the machine: a plan that names a device is refused", async () => {
     const { code, err } = await run(["plan", "check", "-f", "sub"]);
     expect({ code, err }).toEqual({ code: 64, err: "continuum: a folder, the plan sub, must be a file\n" });

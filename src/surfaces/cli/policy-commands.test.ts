@@ -24,10 +24,22 @@ const TABLE = [
   "",
 ].join("\n");
 
+const PLAN = [
+  "apiVersion: continuum/v1",
+  "kind: DeploymentPlan",
+  "metadata: { name: churn }",
+  "spec:",
+  "  environment: development",
+  '  model: { name: churn, version: 1.0.0, artifact: "s3://models/churn.onnx" }',
+  "  compute: { instanceType: ml.m5.xlarge }",
+  "  rollback: { alarms: [ModelMonitorAlarm, DataDriftAlarm] }",
+  "",
+].join("\n");
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "continuum-policy-"));
-  for (const name of ["good/tables", "wrong/tables", "bare", "broken"])
+  for (const name of ["good/tables", "wrong/tables", "bare", "broken", "none"])
     mkdirSync(join(folder, name), { recursive: true });
   for (const name of ["good", "wrong", "bare"]) writeFileSync(join(folder, name, "acme.cedar"), FORBID);
   writeFileSync(join(folder, "good", "tables", "acme.yaml"), TABLE);
@@ -38,6 +50,15 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const run = (...argv: string[]) => runForTest(argv, { folder });
 
+describe("plan explain with one's own policies", () => {
+  it("says what the policy says, with what was observed in its place", async () => {
+    const { code, out } = await runForTest(["plan", "explain", "-f", "-", "--policy", "good"], { folder, stdin: PLAN });
+    expect(code).toBe(0);
+    expect(out).toContain("ACME-1  A clause of your own policies\n  deny: We never run ml.m5.xlarge");
+    expect(out).not.toContain("{observed}");
+  });
+});
+
 describe("policy list", () => {
   it("gives offline what the API would give", async () => {
     const { code, out } = await run("policy", "list", "-o", "json");
@@ -45,6 +66,20 @@ describe("policy list", () => {
     const list = operations["policy.list"].output.parse(JSON.parse(out));
     expect(list.policies.map(({ id }) => id)).toContain("AO-1");
     expect((await run("policy", "list", "good")).out).toContain("ACME-1");
+  });
+});
+
+describe("a folder without a policy", () => {
+  it.each([
+    ["policy", "lint", "none"],
+    ["policy", "test", "none"],
+    ["policy", "list", "none"],
+    ["policy", "diff", "shipped", "none"],
+    ["plan", "check", "-f", "-", "--policy", "none"],
+  ])("is a mistake for %s %s, and not one in which nothing is wrong", async (...argv) => {
+    const { code, out, err } = await runForTest(argv, { folder, stdin: PLAN });
+    expect({ code, out }).toEqual({ code: 64, out: "" });
+    expect(err).toMatch(/^continuum: a folder without a policy, .* none, must be a folder of .cedar files/);
   });
 });
 

@@ -49,6 +49,20 @@ export function buildProgram(options: {
   return program;
 }
 
+/**
+ * `help plan check` as `plan check --help`. Commander's own help command takes one word, and answers a word that it
+ * does not know with the general help, as if nothing were wrong.
+ */
+export function asHelpOption(program: Command, argv: readonly string[]): readonly string[] {
+  const words = argv.slice(1);
+  if (argv[0] !== "help" || words.length === 0 || words.some((word) => word.startsWith("-"))) return argv;
+  let command: Command | undefined = program;
+  for (const word of words) command = command?.commands.find((candidate) => candidate.name() === word);
+  if (command === undefined)
+    throw malformed(`unknown command '${words.join(" ")}'`, "help", "must be one of those that --help lists");
+  return [...words, "--help"];
+}
+
 function addGroup(program: Command, group: CommandGroup, found: (invocation: Invocation) => void): void {
   const single = group.commands.length === 1 && group.commands[0]?.path === group.name ? group.commands[0] : undefined;
   if (single !== undefined) {

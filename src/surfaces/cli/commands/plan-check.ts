@@ -36,7 +36,15 @@ async function decideHere(context: CommandContext, prepared: PreparedPlan): Prom
 
 async function askServer(context: CommandContext, prepared: PreparedPlan): Promise<DecisionView> {
   const client = await context.client();
-  return client.call("plans.check", { body: prepared.input });
+  const decision = await client.call("plans.check", { body: prepared.input });
+  const unknown = decision.findings.filter(({ clause }) => clause === "P5").map(({ observed }) => String(observed));
+  for (const { reference, digest } of prepared.files) {
+    if (unknown.some((names) => names.includes(digest)))
+      context.note(
+        `${reference} is not in the server's store: \`continuum artifact import\` puts it there, and so does \`plan submit\``,
+      );
+  }
+  return decision;
 }
 
 async function writeFix(

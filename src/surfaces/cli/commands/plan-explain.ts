@@ -42,7 +42,8 @@ function ownWords(set: PolicySet, clause: string): ClauseWords {
   const policy = [...set.policies.values()].find((candidate) => candidate.clause === clause);
   return {
     title: "A clause of your own policies",
-    wants: policy?.reason ?? "",
+    // Its reason stands in the findings, with what was observed in its places.
+    wants: "",
     remedy: policy === undefined ? "" : `See ${policy.file}:${policy.line}.`,
   };
 }
@@ -52,5 +53,6 @@ function paragraph({ clause, title, wants, remedy, findings }: Explanation, { pa
     const seen = observed === null ? "" : ` (here: ${shown(observed)}${path === null ? "" : ` at ${path}`})`;
     return `  ${level}: ${printable(message)}${seen}\n`;
   });
-  return `${paint.strong(`${clause}  ${title}`)}\n  ${printable(wants)}\n${here.join("")}  To do: ${printable(remedy)}\n`;
+  const asks = wants === "" ? "" : `  ${printable(wants)}\n`;
+  return `${paint.strong(`${clause}  ${title}`)}\n${asks}${here.join("")}  To do: ${printable(remedy)}\n`;
 }
