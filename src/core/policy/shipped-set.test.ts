@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readPolicyFiles, shippedPolicyFolder } from "../../config/policy-files.ts";
 import type { Parsed } from "../error.ts";
@@ -9,7 +11,6 @@ import { listPolicies } from "./list.ts";
 import { loadPolicySet } from "./load-policy-set.ts";
 import { parseBases, runTable } from "./run-table.ts";
 import { parseSettings } from "./settings.ts";
-import { testPolicies } from "./test-policies.ts";
 
 const files = readPolicyFiles(shippedPolicyFolder());
 const text = (path: string) => files.find((file) => file.path === path)?.text ?? "";
@@ -59,14 +60,8 @@ describe("the shipped set", () => {
   });
 });
 
-describe("testPolicies", () => {
-  it("runs the shipped tables", () => {
-    const results = value(testPolicies(files));
-    expect(results.length).toBeGreaterThan(200);
-    expect(results.filter(({ passed }) => !passed)).toEqual([]);
-  });
-
-  it("runs a user's tables against the shipped set with the user's policies, settings and prices", () => {
+describe("a user's table", () => {
+  it("is run against the shipped set with the user's policies beside it", () => {
     const policy = `@id("ACME-1")\n@level("deny")\n@reason("No quick ones")\n@source("acme#rules")
 forbid (principal, action in Action::"deploy", resource) when { context.strategy == Strategy::"all-at-once" };`;
     const table = `table: acme
@@ -75,21 +70,29 @@ cases:
   - { name: as a canary, environment: staging, expect: { deny: [] } }
   - { name: wrong, environment: production, expect: { deny: [ACME-1] } }
 `;
-    const own = [
-      { path: "a.cedar", text: policy },
-      { path: "tables/a.yaml", text: table },
-    ];
-    expect(value(testPolicies(files, own)).map(({ line, passed }) => [line, passed])).toEqual([
+    const set = value(loadPolicySet(files, { own: [{ path: "a.cedar", text: policy }] }));
+    const results = runTable({ ...ground, set }, value(parseTable({ path: "tables/a.yaml", text: table })));
+    expect(results.map(({ line, passed }) => [line, passed])).toEqual([
       [3, true],
       [4, true],
       [5, false],
     ]);
-    const settings = { path: "settings.json", text: text("settings.json").replace('"ml.m5.large",', "") };
-    expect(value(testPolicies(files, [...own, settings]))[2]?.problems[0]).toContain("AO-11");
-    expect(testPolicies(files, [{ path: "prices.json", text: "{}" }])).toMatchObject({
-      ok: false,
-      problem: { path: "prices.json" },
-    });
+  });
+});
+
+describe("the guide beside the set", () => {
+  const guide = readFileSync(join(shippedPolicyFolder(), "README.md"), "utf8");
+  const block = (language: string) => guide.split(`\`\`\`${language}\n`)[1]?.split("```")[0] ?? "";
+
+  it("shows a policy and a table that work", () => {
+    const own = [
+      { path: "a.cedar", text: block("cedar") },
+      { path: "tables/a.yaml", text: block("yaml") },
+    ];
+    expect(lintPolicies(files, own)).toEqual([]);
+    const set = value(loadPolicySet(files, { own }));
+    const results = runTable({ ...ground, set }, value(parseTable({ path: "tables/a.yaml", text: block("yaml") })));
+    expect(results.map(({ problems }) => problems)).toEqual([[], []]);
   });
 });
 
