@@ -77,6 +77,7 @@ describe("scaling", () => {
     await live("room");
     on.capacity.reason = "The host has 1 GiB left.";
     await expect(scale("room", 2)).rejects.toMatchObject({ code: "host-memory" });
+    await expect(scale("room", 1000)).rejects.toMatchObject({ code: "denied" });
     expect(await scale("room", 1)).toMatchObject({ instanceCount: 1 });
     on.capacity.reason = null;
   });

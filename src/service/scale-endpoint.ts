@@ -8,7 +8,7 @@ import { appendAudit } from "../engine/audit-log.ts";
 import type { Actor } from "../engine/engine.ts";
 import { planOfBytes } from "../engine/gate.ts";
 import { checkCapacity } from "../engine/proposal.ts";
-import type { Transaction } from "../store/database.ts";
+import type { Queryable, Transaction } from "../store/database.ts";
 import { activeRollout, type EndpointKey, lockEnvironment } from "../store/queries/admission.ts";
 import {
   type EndpointRow,
@@ -64,11 +64,18 @@ export async function scaleEndpoint(parts: ServiceParts, scale: Scale): Promise<
   });
 }
 
-/** Only the instances that come on top need room. */
-async function askForRoom(parts: ServiceParts, { at, instanceCount }: Scale): Promise<void> {
-  const { plan, row } = await livePlan(parts, at);
-  const more = instanceCount - (row.instanceCount ?? 0);
-  if (more > 0) await checkCapacity(parts, withCount(plan, more));
+/** Only the instances that come on top need room; and what is denied gets its denial, whatever the host has. */
+async function askForRoom(parts: ServiceParts, scale: Scale): Promise<void> {
+  const { plan, row } = await livePlan(parts, scale.at);
+  const more = scale.instanceCount - (row.instanceCount ?? 0);
+  if (more <= 0) return;
+  refuseUnlessAllowed(await decideScale(parts.database, parts, scale, withCount(plan, scale.instanceCount)));
+  await checkCapacity(parts, withCount(plan, more));
+}
+
+function decideScale(db: Queryable, parts: ServiceParts, { at, actor }: Scale, plan: Plan): Promise<Decision> {
+  const question = { tenant: at.tenant, plan, planDigest: planDigest(plan), gate: "propose" as const };
+  return decideNow(db, parts, { ...question, principal: { kind: actor.kind }, scaling: true });
 }
 
 async function livePlan(
@@ -89,15 +96,7 @@ async function write(tx: Transaction, parts: ServiceParts, scale: Scale): Promis
   if (holder !== undefined)
     refuse("endpoint-busy", `The rollout ${holder} holds the endpoint; wait for it or abort it.`);
   const { plan: live, row: before } = await livePlan(parts, at, tx);
-  const plan = withCount(live, instanceCount);
-  const decision = await decideNow(tx, parts, {
-    tenant: at.tenant,
-    plan,
-    planDigest: planDigest(plan),
-    gate: "propose",
-    principal: { kind: actor.kind },
-    scaling: true,
-  });
+  const decision = await decideScale(tx, parts, scale, withCount(live, instanceCount));
   refuseUnlessAllowed(decision);
   const generation = await nextGeneration(tx);
   const atMs = parts.nowMs();
