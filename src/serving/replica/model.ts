@@ -1,5 +1,6 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { ContinuumError } from "../../core/error.ts";
+import { foreignFiles } from "./foreign-files.ts";
 import { INPUT_FORMAT, OUTPUT_FORMAT } from "./frames.ts";
 import { InvalidInput } from "./invalid-input.ts";
 import { allocate, type FlatTensor } from "./nested-values.ts";
@@ -23,6 +24,8 @@ export interface ModelAnswer {
 }
 
 const REASON_CHARACTERS_MAX = 300;
+/** A path below a device that is no folder, so that it can never be made. */
+const NO_FOLDER = "/dev/null/none";
 
 /** One ONNX model, loaded. */
 export class Model {
@@ -43,8 +46,14 @@ export class Model {
     if (this.outputs.length === 0) throw new ContinuumError("bad-model", "the model has no output that is a tensor");
   }
 
-  /** Throws `bad-model` with ONNX Runtime's reason, shortened. */
+  /** Throws `bad-model`: with ONNX Runtime's reason, shortened, or because the model wants to read other files. */
   static async load(options: LoadOptions): Promise<Model> {
+    const foreign = foreignFiles(options.bytes);
+    if (foreign === "external-data") {
+      const right = "save it with all tensors inside, as one file";
+      throw new ContinuumError("bad-model", `the model keeps tensors in other files, which are never read: ${right}`);
+    }
+    if (foreign === "not-onnx") throw new ContinuumError("bad-model", "the file is not an ONNX model");
     let session: InferenceSession;
     try {
       session = await InferenceSession.create(options.bytes, {
@@ -52,6 +61,8 @@ export class Model {
         intraOpNumThreads: options.threads,
         interOpNumThreads: 1,
         logSeverityLevel: 4,
+        // Should a model ever name a file in a way that was not foreseen above, there is none where it is looked for.
+        extra: { session: { model_external_initializers_file_folder_path: NO_FOLDER } },
       });
     } catch (error) {
       throw new ContinuumError("bad-model", `ONNX Runtime cannot load the model: ${shortReason(error)}`);
@@ -61,13 +72,14 @@ export class Model {
 
   /** One inference on zeros, with 1 for every dimension of any length. Throws `bad-model` when it fails. */
   async warmUp(): Promise<void> {
-    const tensors = new Map<string, FlatTensor>();
-    for (const input of this.inputs) {
-      const dims = input.shape.map((size) => (typeof size === "number" ? size : 1));
-      const length = dims.reduce((product, size) => product * size, 1);
-      tensors.set(input.name, { type: input.type, data: allocate(input.type, length), dims });
-    }
     try {
+      const tensors = new Map<string, FlatTensor>();
+      for (const input of this.inputs) {
+        const dims = input.shape.map((size) => (typeof size === "number" ? size : 1));
+        const length = dims.reduce((product, size) => product * size, 1);
+        // Allocated in here: a model may ask for an input that no memory holds.
+        tensors.set(input.name, { type: input.type, data: allocate(input.type, length), dims });
+      }
       await this.#run({ tensors, shape: "outputs" });
     } catch (error) {
       throw new ContinuumError("bad-model", `the warm-up inference failed: ${shortReason(error)}`);
