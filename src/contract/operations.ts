@@ -66,7 +66,7 @@ export const operations = {
       ...page,
       environment: environmentSchema.optional(),
       name: z.string().max(40).optional(),
-      phase: z.enum(PHASES).optional(),
+      phase: z.enum(PHASES, `must be one of ${PHASES.join(", ")}`).optional(),
       active: z.enum(["true", "false"]).optional(),
     }),
     output: pageOf(rolloutSchema),
