@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type ClientSettingsOptions, loadClientSettings, writeClientFile } from "./client-settings.ts";
+import { type ClientSettingsOptions, loadClientSettings, moveClientFile, writeClientFile } from "./client-settings.ts";
 
 const TOKEN = "ctm_abc_0123456789";
 let folder: string;
@@ -22,6 +22,15 @@ describe("loadClientSettings", () => {
     writeClientFile(folder, { url: "http://127.0.0.1:7411", token: TOKEN });
     expect(statSync(join(folder, "cli.json")).mode & 0o777).toBe(0o600);
     expect(load()).toEqual({ ok: true, value: { url: "http://127.0.0.1:7411", token: TOKEN, source: "data folder" } });
+  });
+
+  it("follows a server that listens elsewhere after it was started again", () => {
+    moveClientFile(folder, "http://127.0.0.1:7412");
+    expect(load()).toEqual({ ok: true, value: { url: "http://127.0.0.1:7400", source: "default" } });
+    writeClientFile(folder, { url: "http://127.0.0.1:7411", token: TOKEN });
+    moveClientFile(folder, "http://127.0.0.1:7412");
+    expect(load()).toEqual({ ok: true, value: { url: "http://127.0.0.1:7412", token: TOKEN, source: "data folder" } });
+    expect(statSync(join(folder, "cli.json")).mode & 0o777).toBe(0o600);
   });
 
   it("never sends the local server's token to another server", () => {

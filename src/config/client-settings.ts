@@ -60,6 +60,16 @@ export function writeClientFile(dataDir: string, content: ClientFile): void {
   renameSync(fresh, file);
 }
 
+/**
+ * Says where the server of this data folder listens from now on; the token stays the one that is there. Without a file,
+ * or with one that cannot be read, nothing is written: then there is no token to keep.
+ */
+export function moveClientFile(dataDir: string, url: string): void {
+  const file = readClientFile(dataDir);
+  if (file.ok && file.value !== undefined && file.value.url !== url)
+    writeClientFile(dataDir, { url, token: file.value.token });
+}
+
 function firstUrl(
   option: string | undefined,
   variable: string | undefined,

@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { writeClientFile } from "../config/client-settings.ts";
+import { moveClientFile, writeClientFile } from "../config/client-settings.ts";
 import type { Config } from "../config/schema.ts";
 import { bootstrap } from "../service/bootstrap.ts";
 import { openDatabase } from "../store/database.ts";
@@ -63,7 +63,7 @@ async function runOn(
     if (firstToken !== undefined) {
       writeClientFile(config.dataDir, { url: api, token: firstToken });
       say(`The administrator's first token, shown this once: ${firstToken}`);
-    }
+    } else moveClientFile(config.dataDir, api);
     announce({ supervisor, embedded: kept?.server, api, say });
     const lost = await Promise.race([stopped.then(() => undefined), supervisor.lost, ...(kept ? [kept.lost] : [])]);
     if (lost !== undefined) log.error("role.lost", { role: lost, reason: "it fell again and again" });
