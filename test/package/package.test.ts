@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 // What a newcomer gets: the packed tarball, installed in an empty folder, with nothing but npm.
@@ -34,10 +34,29 @@ test("no source, test or secret is packed", () => {
   expect(files.filter((file) => /\.test\.|\/testing\/|\.conformance\.|\/src\/|\.key$/.test(file))).toEqual([]);
 });
 
-test("the quickstart runs from the package", () => {
-  const output = run("npx", ["continuum", "quickstart"], join(folder, "app"));
-  expect(output).toContain("All processes are stopped");
+test("the quickstart runs from the package, and --keep leaves it running until it is told to stop", async () => {
+  const app = join(folder, "app");
+  const output = run("npx", ["continuum", "quickstart", "--keep"], app);
+  expect(output).toContain("Everything is still running");
+  const dataDir = /CONTINUUM_DATA_DIR=(\S+)/.exec(output)?.[1] ?? "";
+  const pid = Number(/kill (\d+)/.exec(output)?.[1]);
+  try {
+    expect(run("npx", ["continuum", "endpoint", "list", "--data-dir", dataDir], app)).toContain("development-tumours");
+  } finally {
+    process.kill(pid, "SIGTERM");
+    await expect.poll(() => isAlive(pid), { timeout: 20_000 }).toBe(false);
+    rmSync(dirname(dataDir), { recursive: true, force: true });
+  }
 }, 120_000);
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function run(command: string, args: string[], cwd: string): string {
   const result = spawnSync(command, args, { cwd, encoding: "utf8", env: environment(), maxBuffer: 64 * 1024 * 1024 });
