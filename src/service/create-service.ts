@@ -41,6 +41,8 @@ export function createService(parts: ServiceParts): Service {
   };
   return {
     authenticate: (token) => authenticate(parts, token),
+    authorize: (name, principal) =>
+      audited(parts, { name, principal }, async () => authorize(operations[name], principal)),
     call: (name, request) => call(parts, handlers, name, request),
     readiness: () => readiness(parts),
   };
@@ -62,17 +64,28 @@ async function call<N extends OperationName>(
   request: ServiceRequest<N>,
 ): Promise<ServiceAnswer<N>> {
   const { principal, input, requestId, idempotencyKey: key } = request;
-  try {
+  return audited(parts, { name, principal }, async () => {
     authorize(operations[name], principal);
     const handler = handlers[name] as unknown as Handler<N>;
     const signal = request.signal === undefined ? {} : { signal: request.signal };
     const perform = () =>
       refusing(() => handler({ principal, actor: actorOf(principal), input, requestId, ...signal }));
-    return await (key === undefined
-      ? perform()
-      : performOnce(parts, { principal, operation: name, key, input }, perform));
+    return key === undefined ? perform() : performOnce(parts, { principal, operation: name, key, input }, perform);
+  });
+}
+
+/** A refusal that says something about who tried what stands in the audit log before it is answered. */
+async function audited<Answer>(
+  parts: ServiceParts,
+  request: { name: OperationName; principal: Principal },
+  perform: () => Promise<Answer>,
+): Promise<Answer> {
+  try {
+    return await perform();
   } catch (error) {
-    if (error instanceof Refusal && AUDITED.has(error.code)) await tell(parts, name, principal, error.code);
+    if (error instanceof Refusal && AUDITED.has(error.code)) {
+      await tell(parts, request.name, request.principal, error.code);
+    }
     throw error;
   }
 }

@@ -21,8 +21,17 @@ export function decodeCursor<After>(
   if (cursor === undefined) return undefined;
   const [from, ...after] = parse(cursor);
   const result = shape.safeParse(after);
-  if (from === list && result.success) return result.data;
+  if (from === list && result.success && after.every(isPlace)) return result.data;
   return refuse("malformed-request", "The cursor is not one that this list gave; start again without it.");
+}
+
+/** The last moment that a date can tell; positions in a list stay far below. */
+const NUMBER_MAX = 8.64e15;
+
+/** A forged place that no row could have would be the database's error, and look like ours. */
+function isPlace(part: unknown): boolean {
+  if (typeof part === "number") return part >= 0 && part <= NUMBER_MAX;
+  return typeof part === "string" && !part.includes("\0");
 }
 
 function parse(cursor: string): unknown[] {

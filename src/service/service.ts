@@ -6,6 +6,11 @@ export interface Service {
   /** Who holds the token; undefined when it is unknown, malformed, expired or revoked. Errors: `unavailable`. */
   authenticate(token: string): Promise<Principal | undefined>;
   /**
+   * Refuses a principal that may not perform the operation, so that a surface need not read what it brings. Errors: a
+   * `Refusal`, which is audited, with `forbidden` or `humans-only`.
+   */
+  authorize(name: OperationName, principal: Principal): Promise<void>;
+  /**
    * Performs one operation for a principal. Permission and kind are checked here, whatever the surface checked.
    * Errors: `Refusal` with a public problem code; anything else thrown is a failure of ours.
    */

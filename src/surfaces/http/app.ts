@@ -11,8 +11,9 @@ import { httpMetrics } from "./http-metrics.ts";
 import { openApiDocument } from "./openapi.ts";
 import { opsRoutes } from "./ops-server.ts";
 import { problemDetails, problemOf, problemResponse } from "./problem.ts";
-import { type Limits, readInput } from "./request.ts";
+import { HeldBytes, type Hold, type Limits, readInput } from "./request.ts";
 import { ndjsonResponse, sseResponse } from "./stream.ts";
+import { StreamSlots } from "./stream-slots.ts";
 
 export interface HttpAppOptions {
   version: string;
@@ -31,7 +32,11 @@ export interface HttpLog {
 }
 
 /** Raw bodies are artifacts; the store has its own limit, this one only keeps a request from filling the memory. */
-const DEFAULT_LIMITS: Limits = { jsonBytesMax: 1024 * 1024, rawBytesMax: 512 * 1024 * 1024 };
+const DEFAULT_LIMITS: Limits = {
+  jsonBytesMax: 1024 * 1024,
+  rawBytesMax: 512 * 1024 * 1024,
+  heldBytesMax: 768 * 1024 * 1024,
+};
 
 const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
@@ -62,12 +67,15 @@ class Routes {
   readonly #service: Service;
   readonly #options: HttpAppOptions;
   readonly #limits: Limits;
+  readonly #held: HeldBytes;
+  readonly #streams = new StreamSlots();
   readonly #metrics: ReturnType<typeof httpMetrics>;
 
   constructor(service: Service, options: HttpAppOptions) {
     this.#service = service;
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#held = new HeldBytes(this.#limits.heldBytesMax);
     this.#metrics = httpMetrics(options.registry);
   }
 
@@ -92,9 +100,22 @@ class Routes {
 
   async perform<N extends OperationName>(c: Context, name: N, operation: Operation): Promise<Response> {
     c.set("operation", name);
-    // Who asks is settled before anything of the request is read.
+    const hold = this.#held.hold();
+    try {
+      return await this.#answer(c, { name, operation, hold });
+    } finally {
+      hold.release();
+    }
+  }
+
+  async #answer<N extends OperationName>(
+    c: Context,
+    { name, operation, hold }: { name: N; operation: Operation; hold: Hold },
+  ): Promise<Response> {
+    // Who asks, and whether they may, is settled before anything of the request is read.
     const principal = await this.#principal(c);
-    const input = (await readInput(c, operation, this.#limits)) as ServiceRequest<N>["input"];
+    await this.#service.authorize(name, principal);
+    const input = (await readInput(c, operation, { limits: this.#limits, hold })) as ServiceRequest<N>["input"];
     const cancel = new AbortController();
     const signals = [cancel.signal, ...(this.#options.shutdown === undefined ? [] : [this.#options.shutdown])];
     const key = idempotencyKey(c, operation);
@@ -108,10 +129,23 @@ class Routes {
     const streaming = { cancel: () => cancel.abort(), onError: (error: unknown) => this.#logFailure(c, error) };
     if (operation.produces === "sse") {
       const events = answer as AsyncIterable<{ sequence: number; type: string }>;
-      return sseResponse(events, { heartbeatMs: this.#options.heartbeatMs ?? 15_000, ...streaming });
+      const slot = this.#streams.take(`${principal.tenant}/${principal.id}`);
+      const stillAllowed = () => this.#stillAllowed(c, name);
+      const heartbeatMs = this.#options.heartbeatMs ?? 15_000;
+      return sseResponse(events, { heartbeatMs, stillAllowed, ended: slot.release, ...streaming });
     }
     if (operation.produces === "ndjson") return ndjsonResponse(answer as AsyncIterable<string>, streaming);
     return Response.json(answer, { status: operation.status ?? 200 });
+  }
+
+  /** A stream may outlive the token it was opened with, and must not. What cannot be asked now is asked again. */
+  async #stillAllowed(c: Context, name: OperationName): Promise<boolean> {
+    try {
+      await this.#service.authorize(name, await this.#principal(c));
+      return true;
+    } catch (error) {
+      return !(error instanceof Refusal);
+    }
   }
 
   unknown(c: Context): Response {
@@ -125,7 +159,7 @@ class Routes {
     const headers: Record<string, string> = problem.status === 401 ? { "www-authenticate": "Bearer" } : {};
     if (problem.status === 429 || problem.status === 503) headers["retry-after"] = "1";
     // Bytes of a body that nobody will read would otherwise be taken for the next request.
-    if (problem.status === 413) headers["connection"] = "close";
+    if (problem.status === 413 || problem.status === 503) headers["connection"] = "close";
     return problemResponse(problem, headers);
   }
 

@@ -11,6 +11,41 @@ export interface Limits {
   jsonBytesMax: number;
   /** Largest raw body (an artifact), in bytes. */
   rawBytesMax: number;
+  /** How many bytes of bodies may be in memory at a time, all requests together. */
+  heldBytesMax: number;
+}
+
+/** Bytes of bodies that are in memory now. One caller with many large uploads must not end the process for all. */
+export class HeldBytes {
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** One request's share; `release` when it was answered. */
+  hold(): Hold {
+    let held = 0;
+    return {
+      take: (bytes) => {
+        if (this.#bytes + bytes > this.#bytesMax) return false;
+        this.#bytes += bytes;
+        held += bytes;
+        return true;
+      },
+      release: () => {
+        this.#bytes -= held;
+        held = 0;
+      },
+    };
+  }
+}
+
+export interface Hold {
+  /** False when there is no room for so many more bytes. */
+  take(bytes: number): boolean;
+  release(): void;
 }
 
 interface RawInput {
@@ -19,13 +54,27 @@ interface RawInput {
   body: unknown;
 }
 
-/** Reads a request as its operation describes it. Errors: `malformed-request`, `too-large`, `unsupported-media-type`. */
-export async function readInput(c: Context, operation: Operation, limits: Limits): Promise<RawInput> {
+/**
+ * Reads a request as its operation describes it. Errors: `malformed-request`, `too-large`, `unsupported-media-type`,
+ * `unavailable` when other requests hold all the memory that bodies may take.
+ */
+export async function readInput(
+  c: Context,
+  operation: Operation,
+  { limits, hold }: { limits: Limits; hold: Hold },
+): Promise<RawInput> {
   return {
-    params: operation.params === undefined ? undefined : check(operation.params, c.req.param(), "path"),
-    query: operation.query === undefined ? undefined : check(operation.query, queryOf(c), "query"),
-    body: await readBody(c, operation, limits),
+    params: operation.params === undefined ? undefined : check(operation.params, plain(c.req.param(), "path"), "path"),
+    query: operation.query === undefined ? undefined : check(operation.query, plain(queryOf(c), "query"), "query"),
+    body: await readBody(c, operation, { limits, hold }),
   };
+}
+
+/** No name holds U+0000, and the database takes no text that does. */
+function plain(values: Record<string, string>, place: "path" | "query"): Record<string, string> {
+  const key = Object.keys(values).find((name) => name.includes("\0") || values[name]?.includes("\0"));
+  if (key !== undefined) throw malformed(`${place}: /${key.replaceAll("\0", "")}: holds the character U+0000`);
+  return values;
 }
 
 function queryOf(c: Context): Record<string, string> {
@@ -35,10 +84,14 @@ function queryOf(c: Context): Record<string, string> {
   return Object.fromEntries(entries);
 }
 
-async function readBody(c: Context, operation: Operation, limits: Limits): Promise<unknown> {
+async function readBody(
+  c: Context,
+  operation: Operation,
+  { limits, hold }: { limits: Limits; hold: Hold },
+): Promise<unknown> {
   if (operation.body === undefined) return undefined;
-  if (operation.body === "bytes") return readBytes(c, limits.rawBytesMax);
-  const bytes = await readBytes(c, limits.jsonBytesMax);
+  if (operation.body === "bytes") return readBytes(c, { bytesMax: limits.rawBytesMax, hold });
+  const bytes = await readBytes(c, { bytesMax: limits.jsonBytesMax, hold });
   // A body whose members are all optional may be left out.
   if (bytes.length === 0) return check(operation.body, {}, "body");
   const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
@@ -58,7 +111,7 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
-async function readBytes(c: Context, bytesMax: number): Promise<Uint8Array> {
+async function readBytes(c: Context, { bytesMax, hold }: { bytesMax: number; hold: Hold }): Promise<Uint8Array> {
   const tooLarge = () => problem("too-large", `The body is larger than the limit of ${bytesMax} bytes.`);
   if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw tooLarge();
   const chunks: Uint8Array[] = [];
@@ -66,6 +119,7 @@ async function readBytes(c: Context, bytesMax: number): Promise<Uint8Array> {
   for await (const chunk of c.req.raw.body ?? []) {
     size += chunk.length;
     if (size > bytesMax) throw tooLarge();
+    if (!hold.take(chunk.length)) throw problem("unavailable", "The server reads as many large bodies as it can now.");
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);

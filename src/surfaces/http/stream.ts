@@ -2,10 +2,19 @@
 
 const encoder = new TextEncoder();
 
-/** One SSE message per item; a comment every `heartbeatMs` so that proxies and clients see that the line is alive. */
+/**
+ * One SSE message per item; a comment every `heartbeatMs` so that proxies and clients see that the line is alive. With
+ * each the reader's right is asked for again, and the stream cancelled when it is gone.
+ */
 export function sseResponse(
   items: AsyncIterable<{ sequence: number; type: string }>,
-  options: { heartbeatMs: number; cancel: () => void; onError: (error: unknown) => void },
+  options: {
+    heartbeatMs: number;
+    stillAllowed: () => Promise<boolean>;
+    cancel: () => void;
+    ended: () => void;
+    onError: (error: unknown) => void;
+  },
 ): Response {
   let heartbeat: NodeJS.Timeout | undefined;
   const body = streamOf(items, {
@@ -13,9 +22,17 @@ export function sseResponse(
     encode: (item) => `id: ${item.sequence}\nevent: ${item.type}\ndata: ${JSON.stringify(item)}\n\n`,
     started: (write) => {
       write(": open\n\n");
-      heartbeat = setInterval(() => write(": alive\n\n"), options.heartbeatMs);
+      heartbeat = setInterval(() => {
+        write(": alive\n\n");
+        void options.stillAllowed().then((allowed) => {
+          if (!allowed) options.cancel();
+        });
+      }, options.heartbeatMs);
     },
-    ended: () => clearInterval(heartbeat),
+    ended: () => {
+      clearInterval(heartbeat);
+      options.ended();
+    },
   });
   return new Response(body, {
     headers: { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" },
@@ -42,7 +59,11 @@ interface StreamOptions<Item> {
 
 function streamOf<Item>(items: AsyncIterable<Item>, options: StreamOptions<Item>): ReadableStream<Uint8Array> {
   const iterator = items[Symbol.asyncIterator]();
-  const finish = () => options.ended?.();
+  let finished = false;
+  const finish = () => {
+    if (!finished) options.ended?.();
+    finished = true;
+  };
   return new ReadableStream<Uint8Array>({
     start(controller) {
       options.started?.((text) => controller.enqueue(encoder.encode(text)));
