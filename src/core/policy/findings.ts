@@ -11,7 +11,7 @@ export function findingsOf(evaluation: Evaluation, attributes: Attributes): Find
   const found = evaluation.forbidding.map((policy) => ({ finding: findingOf(policy, attributes), policy }));
   nameStrictestCap(found);
   const failures = evaluation.failures.map(failureFinding);
-  const findings = [...failures, ...withoutLooserTwins(found)];
+  const findings = [...failures, ...strictestCapFirst(found)];
   return findings.sort((a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level));
 }
 
@@ -83,19 +83,16 @@ function isBudget(policy: Policy): boolean {
   return policy.level === "deny" && isMoney(policy.observed);
 }
 
-/** A clause with two caps (the document's and the proposer's own) is reported once, with the one that bound. */
-function withoutLooserTwins(found: Found[]): Finding[] {
-  const kept = found.filter(({ finding, policy }) => {
-    if (!isBudget(policy)) return true;
-    const twins = found.filter((other) => isBudget(other.policy) && other.policy.clause === policy.clause);
-    return twins.every((twin) => twin.policy === policy || Number(twin.finding.limit) >= Number(finding.limit));
-  });
-  // Equal caps of one clause would both stay: the first one speaks.
-  const spoken = new Set<string>();
-  return kept.flatMap(({ finding, policy }) => {
-    if (!isBudget(policy)) return [finding];
-    if (spoken.has(policy.clause)) return [];
-    spoken.add(policy.clause);
-    return [finding];
+/**
+ * A clause may break two caps at once, the document's on the environment and the proposer's own on the plan. Both are
+ * told, for healing one need not heal the other; the lower speaks first.
+ */
+function strictestCapFirst(found: Found[]): Finding[] {
+  const caps = found.filter(({ policy }) => isBudget(policy));
+  const waiting = caps.toSorted((a, b) => Number(a.finding.limit) - Number(b.finding.limit));
+  return found.map((each) => {
+    if (!isBudget(each.policy)) return each.finding;
+    const next = waiting.findIndex(({ policy }) => policy.clause === each.policy.clause);
+    return (waiting.splice(next, 1)[0] ?? each).finding;
   });
 }

@@ -1,6 +1,6 @@
 import type { Plan, Runtime } from "../plan/schema.ts";
 import { type PlanCost, planCost } from "../pricing/plan-cost.ts";
-import { toMicroUsd } from "../pricing/price-table.ts";
+import { wholeMicroUsdWithin } from "../pricing/price-table.ts";
 import type { Attributes } from "./attributes.ts";
 import type { DecideInput, Facts } from "./decision.ts";
 
@@ -72,7 +72,7 @@ function money(cost: PlanCost, ownCapUsd: number | undefined): Money {
     ...(cost.environment !== undefined && { environmentMicroUsdPerHour: cost.environment }),
     ...(cost.peak !== undefined && { peakMicroUsdPerHour: cost.peak }),
     ...(cost.environmentPeak !== undefined && { environmentPeakMicroUsdPerHour: cost.environmentPeak }),
-    ...(ownCapUsd !== undefined && { ownCapMicroUsdPerHour: toMicroUsd(ownCapUsd) }),
+    ...(ownCapUsd !== undefined && { ownCapMicroUsdPerHour: wholeMicroUsdWithin(ownCapUsd) }),
   };
 }
 

@@ -44,9 +44,13 @@ function helps(set: PolicySet, input: DecideInput, patch: PatchOperation[], befo
   return after !== undefined && isFewer(after, before);
 }
 
-/** Counted in clauses, for a clause that still denies is no better for having one reason less. */
+/**
+ * Counted in clauses, on both sides: a clause that still denies is no better for having one reason less, and one that
+ * now denies for another reason is no worse.
+ */
 function isFewer(after: Policy[], before: Policy[]): boolean {
-  return clauseCount(after) < clauseCount(before) && after.every((policy) => before.includes(policy));
+  const denied = new Set(before.map(({ clause }) => clause));
+  return clauseCount(after) < clauseCount(before) && after.every(({ clause }) => denied.has(clause));
 }
 
 function clauseCount(policies: Policy[]): number {

@@ -33,6 +33,12 @@ export function toMicroUsd(usd: number): number {
   return Math.round(usd * 1_000_000);
 }
 
+/** A cap in whole micro-USD: never more than what was written, for a cap that was rounded up would let too much pass. */
+export function wholeMicroUsdWithin(usd: number): number {
+  const nearest = toMicroUsd(usd);
+  return toUsd(nearest) > usd ? nearest - 1 : nearest;
+}
+
 export function toUsd(microUsd: number): number {
   return microUsd / 1_000_000;
 }

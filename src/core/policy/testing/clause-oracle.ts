@@ -1,5 +1,7 @@
 import type { Plan } from "../../plan/schema.ts";
-import type { DecideInput, EvidenceKind, Gate, Level, Obligation } from "../decision.ts";
+import type { DecideInput, Decision, Gate, Level, Obligation } from "../decision.ts";
+import { findingsOfObligations, obligationsDue } from "./obligation-oracle.ts";
+import { type OracleFinding, priceMicro } from "./oracle-finding.ts";
 
 /**
  * A second reading of the clauses, written from the documents alone and as plainly as can be, to hold the policies
@@ -7,85 +9,54 @@ import type { DecideInput, EvidenceKind, Gate, Level, Obligation } from "../deci
  * twice. Where the documents leave a choice, the reading that was taken stands in a comment that begins "Reading".
  */
 
-export interface OracleFinding {
-  clause: string;
-  level: Level;
-  observed: unknown;
-  limit: unknown;
-  path: string | null;
-}
-
-export interface OracleVerdict {
-  decision: "deny" | "needs-approval" | "allow";
-  risk: "low" | "medium" | "high";
-  verification: "basic" | "enhanced" | "full";
-  runtime: "gpu" | "quantum" | "hybrid";
+export interface OracleVerdict extends Pick<Decision, "decision" | "risk" | "verification" | "runtime" | "unchecked"> {
   findings: OracleFinding[];
   obligations: Obligation[];
-  /** Names of the obligations that must be met by this gate and are not. */
-  due: Obligation[];
-  unchecked: string[];
+  /** The clauses whose obligations must be met by this gate and are not. */
+  missingNow: string[];
 }
 
 const TYPE = "/spec/compute/instanceType";
 const COUNT = "/spec/compute/instanceCount";
-const OWN_CAP = "/spec/budget/maxUsdPerHour";
 export const ROLLBACK_ALARMS = ["ModelMonitorAlarm", "DataDriftAlarm"];
-
-/** The gates of each clause that can deny, as the table of clauses gives them. *pre-provision* repeats *verify*. */
-const DENIED_AT: Record<string, Gate[]> = {
-  "AO-1": ["propose", "pre-provision"],
-  "AO-2": ["propose", "pre-provision"],
-  "AO-4": ["propose", "pre-provision"],
-  "AO-5": ["propose", "pre-provision"],
-  "AO-6": ["propose", "pre-provision"],
-  "AO-8": ["propose", "pre-provision"],
-  "AO-9": ["propose", "pre-provision"],
-  "AO-11": ["propose", "pre-provision"],
-  "CP-2": ["propose", "pre-provision"],
-  "CP-3": ["propose", "pre-provision"],
-  "CP-4": ["propose"],
-  "CP-12": ["propose", "run"],
-  P5: ["propose", "verify", "pre-provision", "run"],
-  P7: ["propose", "run"],
-};
-
-export function isDeniedAt(clause: string, gate: Gate): boolean {
-  return DENIED_AT[clause]?.includes(gate) ?? false;
-}
-
-/** Whole micro-dollars, so that no sum of prices is off by a rounding. */
-function priceMicro(input: DecideInput, instanceType: string): number | undefined {
-  if (!Object.hasOwn(input.prices.usdPerHour, instanceType)) return undefined;
-  const usd = input.prices.usdPerHour[instanceType];
-  return usd === undefined ? undefined : Math.round(usd * 1e6);
-}
 
 export function oracle(input: DecideInput): OracleVerdict {
   const { plan, facts } = input;
-  const environment = plan.spec.environment;
-  const findings = [...denials(input), ...peaks(input), ...advice(plan)];
-  const obligations = [...approvals(input), ...evidence(input), ...snapshots(input)];
-  const approvalNeeded = obligations.some((each) => each.kind === "approval");
-  const denied = findings.some((each) => each.level === "deny");
+  const { environment } = plan.spec;
+  const obligations = obligationsDue(input);
+  const denied = denialsAt(input, facts.gate);
+  const findings = [...denied, ...findingsOfObligations(input, obligations), ...peaks(input), ...advice(input)];
+  const needsApproval = obligations.some(({ kind }) => kind === "approval");
   return {
-    decision: denied ? "deny" : approvalNeeded ? "needs-approval" : "allow",
-    risk: { development: "low", staging: "medium", production: "high" }[environment] as OracleVerdict["risk"],
-    verification: { development: "basic", staging: "enhanced", production: "full" }[
-      environment
-    ] as OracleVerdict["verification"],
+    decision: denied.length > 0 ? "deny" : needsApproval ? "needs-approval" : "allow",
+    risk: ({ development: "low", staging: "medium", production: "high" } as const)[environment],
+    verification: ({ development: "basic", staging: "enhanced", production: "full" } as const)[environment],
     runtime: plan.spec.runtime === "auto" ? "gpu" : plan.spec.runtime,
     findings,
     obligations,
-    due: obligations.filter((each) => each.status === "missing" && isDue(each, facts.gate)),
+    missingNow: obligations.flatMap((each) => (isMissing(each, facts.gate) ? missingClauses(each, input) : [])),
     unchecked: unchecked(input),
   };
 }
 
+/**
+ * Reading: the gates of the table say where a clause must be asked at least; a plan that is denied is denied at any
+ * later gate. P7 is the exception: "further plans are denied", and a plan that was let in before it opened goes on.
+ */
+function denialsAt(input: DecideInput, gate: Gate): OracleFinding[] {
+  return denials(input).filter(({ clause }) => clause !== "P7" || gate === "propose");
+}
+
 /** CP-11 is asked just before the first effect; everything else after the approvals, and again then. */
-function isDue(obligation: Obligation, gate: Gate): boolean {
-  if (obligation.kind === "snapshot") return gate === "pre-provision";
-  return gate === "verify" || gate === "pre-provision";
+function isMissing(obligation: Obligation, gate: Gate): boolean {
+  if (obligation.status === "met" || gate === "propose") return false;
+  return obligation.kind !== "snapshot" || gate === "pre-provision";
+}
+
+/** An approval without MFA or signature answers AO-7 and not CP-1. */
+function missingClauses(obligation: Obligation, { facts }: DecideInput): string[] {
+  const approved = obligation.kind === "approval" && facts.approvals?.some(({ role }) => role === "approver") === true;
+  return obligation.clauses.filter((clause) => clause !== "AO-7" || !approved);
 }
 
 /** Every clause that denies this plan with these facts, whatever the gate. */
@@ -107,7 +78,8 @@ function typesAndCounts(input: DecideInput): OracleFinding[] {
     if (compute.instanceCount < 2) deny("AO-4", COUNT, compute.instanceCount, 2);
     const approved = input.settings.approvedProductionTypes;
     const unpriced = priceMicro(input, compute.instanceType) === undefined;
-    if (unpriced || !approved.includes(compute.instanceType)) deny("AO-11", TYPE, compute.instanceType, approved);
+    if (unpriced || !approved.includes(compute.instanceType))
+      deny("AO-11", TYPE, compute.instanceType, approved.length > 0 ? approved : null);
   }
   return found;
 }
@@ -123,37 +95,35 @@ const GPU_CAP_USD = 100;
 
 /** Settlements 1 to 4. */
 function caps(input: DecideInput): OracleFinding[] {
-  const { plan } = input;
-  const { compute } = plan.spec;
-  const clause = moneyClause(plan);
+  const { environment, compute, budget } = input.plan.spec;
+  const clause = moneyClause(input.plan);
   const price = priceMicro(input, compute.instanceType);
   if (price === undefined) {
-    if (plan.spec.environment === "production") return [];
-    return [
-      {
-        clause,
-        level: "deny",
-        path: TYPE,
-        observed: null,
-        limit: ENVIRONMENT_CAP_USD[plan.spec.environment] ?? GPU_CAP_USD,
-      },
-    ];
+    // In production the unknown price is AO-11's.
+    if (environment === "production") return [];
+    return [{ clause, level: "deny", path: TYPE, observed: compute.instanceType, limit: null }];
   }
   const cost = price * compute.instanceCount;
-  const others = input.facts.environmentMicroUsdPerHour ?? 0;
-  const running = input.facts.endpointMicroUsdPerHour ?? 0;
-  const sum = others + Math.max(cost, running);
+  const sum = (input.facts.environmentMicroUsdPerHour ?? 0) + Math.max(cost, input.facts.endpointMicroUsdPerHour ?? 0);
 
   const found: OracleFinding[] = [];
-  const deny = (which: string, path: string, observedMicro: number, limit: number) =>
-    found.push({ clause: which, level: "deny", path, observed: observedMicro / 1e6, limit });
-  const environmentCap = ENVIRONMENT_CAP_USD[plan.spec.environment];
-  if (environmentCap !== undefined && sum > environmentCap * 1e6) deny(clause, COUNT, sum, environmentCap);
-  const own = plan.spec.budget?.maxUsdPerHour;
-  if (own !== undefined && cost / 1e6 > own) deny(clause, OWN_CAP, cost, own);
-  // The standard runtime's cap; what the others cost is not known before they are built.
-  if (isGpu(plan) && cost >= GPU_CAP_USD * 1e6) deny("CP-2", COUNT, cost, GPU_CAP_USD);
+  // Reading of "the strictest wins, and the finding says which cap bound": every cap that is broken has its finding.
+  const breaks = (which: string, observedMicro: number, limit: number) =>
+    found.push({ clause: which, level: "deny", path: COUNT, observed: observedMicro / 1e6, limit });
+  const environmentCap = ENVIRONMENT_CAP_USD[environment];
+  if (environmentCap !== undefined && sum > environmentCap * 1e6) breaks(clause, sum, environmentCap);
+  // What another runtime may cost is not known before it is built.
+  if (isGpu(input.plan) && cost >= GPU_CAP_USD * 1e6) breaks("CP-2", cost, GPU_CAP_USD);
+  const own = budget?.maxUsdPerHour;
+  // Reading: money is told in whole micro-dollars, so a cap between two of them is told as the lower one.
+  if (own !== undefined && cost / 1e6 > own) breaks(clause, cost, wholeMicros(own) / 1e6);
   return found;
+}
+
+function wholeMicros(usd: number): number {
+  let micros = Math.ceil(usd * 1e6) + 1;
+  while (micros / 1e6 > usd) micros -= 1;
+  return micros;
 }
 
 function isGpu(plan: Plan): boolean {
@@ -190,11 +160,18 @@ function shape(input: DecideInput): OracleFinding[] {
       clause: "AO-8",
       level: "deny",
       path: "/spec/rollback/alarms",
-      observed: alarms ?? null,
+      observed: alarms?.length ? alarms : null,
       limit: ROLLBACK_ALARMS,
     });
-  if (spec.environment === "production" && !isMonitored(input.plan))
-    found.push({ clause: "AO-9", level: "deny", path: "/spec/monitor", observed: null, limit: null });
+  const parts = monitorParts(input.plan);
+  if (spec.environment === "production" && parts.length < MONITOR_PARTS.length)
+    found.push({
+      clause: "AO-9",
+      level: "deny",
+      path: "/spec/monitor",
+      observed: parts.length > 0 ? parts : null,
+      limit: MONITOR_PARTS,
+    });
   if (!spec.rollback.onHealthCheckFailure)
     found.push({
       clause: "CP-12",
@@ -206,35 +183,46 @@ function shape(input: DecideInput): OracleFinding[] {
   return found;
 }
 
+const MONITOR_PARTS = ["baseline", "dataDrift", "modelQuality", "bias"];
+
 /**
  * A baseline and the three alarms. Reading: thresholds have documented defaults, so `dataDrift: {}` is whole; a label
  * and a facet cannot be invented, so quality without a label and bias without a facet watch nothing and are not there.
  */
-function isMonitored(plan: Plan): boolean {
+function monitorParts(plan: Plan): string[] {
   const monitor = plan.spec.monitor;
-  if (monitor?.baseline === undefined || monitor.dataDrift === undefined) return false;
-  return isNamed(monitor.modelQuality?.["label"]) && isNamed(monitor.bias?.["facet"]);
+  return MONITOR_PARTS.filter((part) => {
+    if (part === "baseline") return monitor?.baseline !== undefined;
+    if (part === "dataDrift") return monitor?.dataDrift !== undefined;
+    return isNamed(part === "modelQuality" ? monitor?.modelQuality?.["label"] : monitor?.bias?.["facet"]);
+  });
 }
 
 function isNamed(value: unknown): boolean {
-  return typeof value === "string" && value !== "";
+  return typeof value === "string" && value.trim() !== "";
 }
 
 /** Settlement 13. */
 function runtimes(plan: Plan): OracleFinding[] {
   const { runtime } = plan.spec;
   if (runtime === "quantum")
-    return [{ clause: "CP-3", level: "deny", path: "/spec/runtime", observed: "quantum", limit: "gpu" }];
+    return [{ clause: "CP-3", level: "deny", path: "/spec/runtime", observed: "quantum", limit: null }];
   if (runtime === "hybrid")
-    return [{ clause: "CP-4", level: "deny", path: "/spec/runtime", observed: "hybrid", limit: "gpu" }];
+    return [{ clause: "CP-4", level: "deny", path: "/spec/runtime", observed: "hybrid", limit: null }];
   return [];
 }
 
 /** P5 and P7: what is asked of the server's records. A half-open breaker lets its one trial through. */
 function facts({ facts: known }: DecideInput): OracleFinding[] {
   const found: OracleFinding[] = [];
-  if (known.namesAreOwn === false)
-    found.push({ clause: "P5", level: "deny", path: null, observed: known.unknownNames ?? null, limit: null });
+  if (known.namesAreOwn === false || known.unknownNames?.length)
+    found.push({
+      clause: "P5",
+      level: "deny",
+      path: null,
+      observed: known.unknownNames?.length ? known.unknownNames : null,
+      limit: null,
+    });
   if (known.breaker?.state === "open")
     found.push({
       clause: "P7",
@@ -246,93 +234,28 @@ function facts({ facts: known }: DecideInput): OracleFinding[] {
   return found;
 }
 
-function advice(plan: Plan): OracleFinding[] {
-  const { environment, compute, rollout } = plan.spec;
+function advice({ plan, facts: known }: DecideInput): OracleFinding[] {
+  const { environment, compute, rollout, dryRun } = plan.spec;
   const found: OracleFinding[] = [];
-  const advise = (clause: string, path: string, observed: unknown, limit: unknown) =>
-    found.push({ clause, level: "advise", path, observed, limit });
+  const say = (level: Level, clause: string, path: string | null, observed: unknown, limit: unknown) =>
+    found.push({ clause, level, path, observed, limit });
+  const advise = say.bind(undefined, "advise");
   if (environment !== "production" && compute.instanceCount > 1) advise("AO-10", COUNT, compute.instanceCount, 1);
+  // Settlement 8; P6 is strict, and a deadline of 600 s is the default that nobody is warned of.
   if (rollout.deadlineSeconds > 600) advise("P6", "/spec/rollout/deadlineSeconds", rollout.deadlineSeconds, 600);
   const bakes = { "all-at-once": 1, canary: 2, linear: Math.ceil(100 / rollout.stepPercent) }[rollout.strategy];
   const bakedSeconds = bakes * rollout.bakeSeconds;
   if (bakedSeconds >= rollout.deadlineSeconds)
     advise("P6", "/spec/rollout/bakeSeconds", bakedSeconds, rollout.deadlineSeconds);
+  if (environment === "production" && dryRun) {
+    advise("CP-9", "/spec/dryRun", true, false);
+    advise("P3", "/spec/dryRun", true, false);
+  }
+  if (known.gate !== "propose") return found;
+  if (known.breaker?.state === "half-open") advise("P7", null, known.breaker.failures, known.breaker.limit);
+  // What the program does for every plan is told once, when the plan comes in.
+  for (const clause of ["AO-13", "CP-8"]) say("require", clause, null, null, null);
   return found;
-}
-
-/** AO-3, AO-7 with CP-1, and AO-12: who must agree. Statuses are worked out for all of them together. */
-function approvals(input: DecideInput): Obligation[] {
-  const { plan } = input;
-  const { environment, compute } = plan.spec;
-  const needed: Obligation[] = [];
-  const need = (role: "approver" | "budget-owner", strong: boolean, clauses: string[]) =>
-    needed.push({ kind: "approval", role, count: 1, mfa: strong, signed: strong, clauses, status: "missing" });
-  if (environment === "staging" && compute.instanceCount >= 3) need("approver", false, ["AO-3"]);
-  if (environment === "production") {
-    need("approver", true, ["AO-7", "CP-1"]);
-    const price = priceMicro(input, compute.instanceType);
-    // Reading: the plan's own steady cost (settlement 4), not the environment's sum, which settlement 1 names for
-    // AO-5 and AO-6 alone.
-    if (price !== undefined && price * compute.instanceCount > 30e6) need("budget-owner", true, ["AO-12"]);
-  }
-  return withApprovalStatus(input, needed);
-}
-
-type Given = NonNullable<DecideInput["facts"]["approvals"]>[number];
-
-/** Settlement 5: two approvals of one plan are two people. Met are as many obligations as people can be found for. */
-function withApprovalStatus(input: DecideInput, needed: Obligation[]): Obligation[] {
-  if (input.facts.source !== "server") return needed.map((each) => ({ ...each, status: "unchecked" }));
-  const given = input.facts.approvals ?? [];
-  let best: boolean[] = needed.map(() => false);
-  const tryFrom = (index: number, people: string[], met: boolean[]) => {
-    if (index === needed.length) {
-      if (met.filter(Boolean).length > best.filter(Boolean).length) best = met;
-      return;
-    }
-    const obligation = needed[index];
-    const fitting = given.filter(
-      (each) => obligation !== undefined && fits(each, obligation) && !people.includes(each.approver),
-    );
-    for (const each of fitting) tryFrom(index + 1, [...people, each.approver], [...met, true]);
-    tryFrom(index + 1, people, [...met, false]);
-  };
-  tryFrom(0, [], []);
-  return needed.map((each, index) => ({ ...each, status: best[index] === true ? "met" : "missing" }));
-}
-
-function fits(given: Given, obligation: Obligation): boolean {
-  if (obligation.kind !== "approval" || given.role !== obligation.role) return false;
-  return (given.mfa || !obligation.mfa) && (given.signed || !obligation.signed);
-}
-
-/** Settlement 7, level by level; an item that no clause of its own asks for in that environment is CP-1's. */
-function evidence(input: DecideInput): Obligation[] {
-  const { environment, model } = input.plan.spec;
-  const asked: [EvidenceKind, string][] = [
-    ["tests", "CP-5"],
-    ["encryption", "AO-14"],
-  ];
-  if (model.image !== undefined) asked.push(["image-signature", "CP-6"]);
-  if (environment !== "development") {
-    asked.push(["manifest-signature", environment === "production" ? "P2" : "CP-1"]);
-    asked.push(["artifact-digest", "CP-1"]);
-  }
-  if (environment === "production") {
-    asked.push(["approver-signature", "CP-10"], ["provenance", "CP-1"], ["baseline", "CP-1"], ["dry-run", "CP-1"]);
-  }
-  return asked.map(([of, clause]) => ({ kind: "evidence", of, clauses: [clause], status: evidenceStatus(input, of) }));
-}
-
-function evidenceStatus({ facts: known }: DecideInput, of: EvidenceKind): Obligation["status"] {
-  if (known.source !== "server") return "unchecked";
-  return known.evidence?.[of] === true ? "met" : "missing";
-}
-
-function snapshots({ plan, facts: known }: DecideInput): Obligation[] {
-  if (plan.spec.environment === "development") return [];
-  const met = known.snapshot === true ? "met" : "missing";
-  return [{ kind: "snapshot", clauses: ["CP-11"], status: known.source === "server" ? met : "unchecked" }];
 }
 
 /** Offline nobody knows the environment's sum, other tenants' names or the breaker. */
