@@ -1,4 +1,4 @@
-import { Counter, Gauge, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { type EndpointTable, LATENCY_BUCKETS_MS } from "./endpoint.ts";
 import type { Capture } from "./router/capture.ts";
 import type { Router } from "./router/router.ts";
@@ -7,7 +7,7 @@ const LABELS = ["tenant", "endpoint", "variant", "role"] as const;
 
 /**
  * The Prometheus page, made from the counters that serving keeps anyway: a request costs no look-up by label, and a
- * version that is gone leaves no series behind.
+ * version that is gone leaves no series behind. What the process itself needs is told as every other role tells it.
  */
 export function servingMetrics(parts: {
   endpoints: EndpointTable;
@@ -68,6 +68,10 @@ export function servingMetrics(parts: {
     registers,
   });
 
+  const own = new Registry();
+  own.setDefaultLabels({ role: "serve" });
+  collectDefaultMetrics({ register: own, prefix: "continuum_" });
+
   return async () => {
     for (const metric of [requests, refused, healthy, wanted, weight, memory, written, dropped]) metric.reset();
     for (const { endpoint, variant, role } of parts.endpoints.variants()) {
@@ -83,7 +87,8 @@ export function servingMetrics(parts: {
     inFlight.set(router?.inFlight ?? 0);
     written.inc(parts.capture.written);
     dropped.inc(parts.capture.dropped);
-    return { contentType: registry.contentType, text: `${await registry.metrics()}\n${latencyText(parts.endpoints)}` };
+    const pages = [await registry.metrics(), await own.metrics(), latencyText(parts.endpoints)];
+    return { contentType: registry.contentType, text: pages.join("\n") };
   };
 }
 

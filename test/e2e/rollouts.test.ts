@@ -169,7 +169,7 @@ describe.concurrent("a rollout on the local target", () => {
     expect(await invoke("sized")).toMatchObject({ status: 404 });
     // Entries are listed once they have their place in the tree, a moment after they were made.
     const actions = async () => {
-      const { items } = await admin.call("audit.list", { query: { subject: "endpoint:development/local/sized" } });
+      const { items } = await admin.call("audit.list", { query: { subject: "development/local/sized" } });
       return items.map(({ action }) => action);
     };
     await expect.poll(actions).toEqual(expect.arrayContaining(["endpoint.scale", "endpoint.delete"]));

@@ -3,7 +3,17 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Traffic } from "../../src/quickstart/traffic.ts";
 import type { ApiClient } from "../../src/surfaces/cli/client.ts";
 import { type Continuum, startContinuum } from "./testing/continuum.ts";
-import { deploy, ended, importModel, planOf, rollout, submit, trustedKey, until } from "./testing/deployables.ts";
+import {
+  deploy,
+  ended,
+  importModel,
+  invocable,
+  planOf,
+  rollout,
+  submit,
+  trustedKey,
+  until,
+} from "./testing/deployables.ts";
 
 // One installation under continuous traffic, whose processes are killed and frozen by the system while it deploys.
 // The tests follow each other: each goes on from where the one before left it.
@@ -20,7 +30,7 @@ beforeAll(async () => {
   for (const bias of [1, 2, 3]) artifacts.push(await importModel(on.admin, { bias }, key));
   agent = await on.as({ principal: "release-agent", kind: "agent", owner: "admin", roles: ["proposer", "operator"] });
   expect(await deploy(agent, canary(1, { bakeSeconds: 0 }))).toMatchObject({ phase: "Succeeded" });
-  url = `${on.servingUrl}/endpoints/development-survivor/invocations`;
+  url = await invocable(on, "survivor");
   traffic = new Traffic({ url, token: on.invokeToken, bodies: ["1,2,3\n"], connections: 4, ratePerSecond: 200 });
 });
 afterAll(async () => {

@@ -4,6 +4,7 @@ import { signStatement } from "../../../src/core/evidence/sign.ts";
 import { generateSigningKey, type SigningKey } from "../../../src/core/evidence/signing-key.ts";
 import { buildTestResult } from "../../../src/core/evidence/test-result.ts";
 import type { PlanInput } from "../../../src/core/plan/schema.ts";
+import { ask } from "../../../src/quickstart/traffic.ts";
 import { sumModel } from "../../../src/serving/testing/test-models.ts";
 import type { ApiClient } from "../../../src/surfaces/cli/client.ts";
 import { followRollout, type RolloutDetail } from "../../../src/surfaces/cli/follow-rollout.ts";
@@ -89,4 +90,14 @@ export async function until(
 
 export async function deploy(client: ApiClient, plan: PlanInput): Promise<RolloutDetail> {
   return ended(client, (await submit(client, plan)).id);
+}
+
+/** Where a deployed endpoint of development is invoked, once it answers the installation's token. */
+export async function invocable(on: { servingUrl: string; invokeToken: string }, name: string): Promise<string> {
+  const url = `${on.servingUrl}/endpoints/development-${name}/invocations`;
+  for (const endMs = Date.now() + 10_000; ; await sleep(50)) {
+    const { status } = await ask({ url, token: on.invokeToken, body: "1,2,3\n" });
+    if (status === 200) return url;
+    if (Date.now() > endMs) throw new Error(`${url} answers ${status}`);
+  }
 }
