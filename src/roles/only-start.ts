@@ -16,9 +16,9 @@ export async function onlyStart(dataDir: string): Promise<() => Promise<void>> {
   try {
     for (;;) {
       if (await taken(own, path)) return () => rm(path, { force: true });
-      const holder = await readMark(path);
+      const holder = await readHolder(path);
       if (holder !== undefined && isAlive(holder)) throw alreadyRunning(dataDir, holder);
-      if (holder !== undefined) await setAside(path, own);
+      await setAside(path, own);
     }
   } finally {
     await rm(own, { force: true });
@@ -39,17 +39,23 @@ async function taken(own: string, path: string): Promise<boolean> {
 async function setAside(path: string, own: string): Promise<void> {
   const aside = `${own}.aside`;
   await rename(path, aside).catch(() => undefined);
-  const found = await readMark(aside);
+  const found = await readHolder(aside);
   // Another start may have set the dead one aside and taken the place in between: it gets it back.
   if (found !== undefined && isAlive(found)) await link(aside, path).catch(() => undefined);
   await unlink(aside).catch(() => undefined);
 }
 
-async function readMark(path: string): Promise<ProcessMark | undefined> {
+/** Undefined when nobody holds it, or when a power cut left nothing in it that names anybody. */
+async function readHolder(path: string): Promise<ProcessMark | undefined> {
   try {
-    return JSON.parse(await readFile(path, "utf8")) as ProcessMark;
-  } catch {
-    return undefined;
+    const mark = JSON.parse(await readFile(path, "utf8")) as Partial<ProcessMark> | null;
+    return typeof mark?.pid === "number" && mark.pid > 0
+      ? { pid: mark.pid, startedAt: mark.startedAt ?? "" }
+      : undefined;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (error instanceof SyntaxError || code === "ENOENT") return undefined;
+    throw error;
   }
 }
 
