@@ -3,6 +3,7 @@ import type { OperationOutput } from "../contract/operations.ts";
 import { ContinuumError } from "../core/error.ts";
 import type { ArtifactInfo } from "../drivers/artifacts/artifacts.ts";
 import { appendAudit } from "../engine/audit-log.ts";
+import { isTold } from "../store/queries/audit.ts";
 import { decodeCursor, PAGE_LIMIT, toPage } from "./cursor.ts";
 import type { Handlers, ServiceParts } from "./handler.ts";
 import { refuse } from "./refusal.ts";
@@ -27,17 +28,18 @@ export function artifactHandlers(parts: ServiceParts): Handlers<"artifacts.list"
 
     "artifacts.put": async ({ principal, actor, input }) => {
       const { tenant } = principal;
-      const before = await parts.artifacts.stat(tenant, input.params.digest);
       const info = await store(parts, { tenant, bytes: input.body, digest: input.params.digest });
-      // Importing the same bytes again changes nothing, so nothing is told.
-      if (before === undefined) {
-        const { digest, sizeBytes, encrypted } = info;
+      // Importing the same bytes again changes nothing, so nothing is told; but the store may have taken them when the
+      // database could not be reached, and then it is told now.
+      const { digest, sizeBytes, encrypted } = info;
+      const action = "artifact.import";
+      if (!(await isTold(parts.database, { tenant, subject: digest, action }))) {
         const details = { artifactDigest: digest, sizeBytes, encrypted };
         const at = { tenant, atMs: parts.nowMs(), actor };
         await parts.database.transaction((tx) =>
           appendAudit(tx, {
             ...at,
-            action: "artifact.import",
+            action,
             subject: `artifact:${digest}`,
             outcome: "accepted",
             details,

@@ -1,5 +1,8 @@
 import { z } from "zod";
 import type { OperationOutput } from "../contract/operations.ts";
+import { assert } from "../core/error.ts";
+import { readBundle, writeDsseBundle } from "../core/evidence/bundle.ts";
+import { parsePublicKey } from "../core/evidence/public-key.ts";
 import { authenticateTestEvidence } from "../core/evidence/verify-trusted.ts";
 import { sha256Digest } from "../core/plan/canonical.ts";
 import { appendAudit } from "../engine/audit-log.ts";
@@ -15,12 +18,13 @@ export function evidenceHandlers(parts: ServiceParts): Handlers<"evidence.add" |
     /** What no trusted key signed is not stored at all; a failed test result is, and lets nothing pass. */
     "evidence.add": async ({ principal, actor, input }) => {
       const { tenant } = principal;
-      const bundle = Buffer.from(JSON.stringify(input.body.bundle), "utf8");
+      const given = Buffer.from(JSON.stringify(input.body.bundle), "utf8");
       const nowMs = parts.nowMs();
       const keys = await trustedKeys(parts.database, tenant, "tests");
-      const authentic = authenticateTestEvidence(bundle, { trustedKeys: keys, nowMs });
+      const authentic = authenticateTestEvidence(given, { trustedKeys: keys, nowMs });
       if (!authentic.ok) return refuse("untrusted-evidence", `The evidence was refused: ${authentic.reason}.`);
       const { evidence } = authentic;
+      const bundle = normalForm(given, { keys, keyId: evidence.keyId });
       const rows = evidence.subjectDigests.map((subjectDigest) => ({
         id: sha256Digest(bundle),
         subjectDigest,
@@ -58,6 +62,20 @@ export function evidenceHandlers(parts: ServiceParts): Handlers<"evidence.add" |
       return toPage(rows, { list: "evidence.list", limit, keyOf, view });
     },
   };
+}
+
+/**
+ * The bundle with nothing in it but what was signed. What stands around that could be anything, and every variation of
+ * it would be stored as another piece of evidence.
+ */
+function normalForm(
+  bundle: Uint8Array,
+  { keys, keyId }: { keys: readonly { keyId: string; spkiPem: string }[]; keyId: string },
+): Buffer {
+  const read = readBundle(bundle);
+  const key = parsePublicKey(keys.find((one) => one.keyId === keyId)?.spkiPem ?? "");
+  assert(read.ok && read.value.kind === "dsse" && key.ok, "what was verified is a signed statement of a known key");
+  return Buffer.from(writeDsseBundle(key.value, read.value), "utf8");
 }
 
 function view({ addedAt, ...row }: EvidenceRow): OperationOutput<"evidence.add"> {

@@ -11,6 +11,7 @@ import { type Proposed, propose } from "../engine/proposal.ts";
 import { readEndpoint } from "../store/queries/endpoints.ts";
 import { readRollout } from "../store/queries/rollouts.ts";
 import type { Handlers, ServiceParts } from "./handler.ts";
+import { permissionsOf } from "./principal.ts";
 import { refuse } from "./refusal.ts";
 import { decisionView, type RolloutDetailView, rolloutDetailView } from "./rollout-view.ts";
 
@@ -28,6 +29,10 @@ export function planHandlers(parts: ServiceParts): Handlers<"plans.check" | "pla
     "plans.submit": async ({ principal, actor, input }) => {
       const plan = planOf(input.body.plan, "/plan");
       const supersede = input.body.supersede ?? false;
+      // To replace a rollout is to abort it: who may not do the one may not do the other.
+      if (supersede && !permissionsOf(principal.roles).has("operate")) {
+        refuse("forbidden", "To replace what is under way needs the permission operate, as aborting it does.");
+      }
       return proposedView(parts, await propose(parts, { tenant: principal.tenant, actor, plan, supersede }));
     },
 

@@ -93,8 +93,9 @@ async function ensurePrincipal(
   if (existing !== undefined && owner !== undefined && existing.owner !== owner) {
     refuse("malformed-request", `${id} has another owner, and keeps it.`, { pointer: "/owner" });
   }
-  // A person answers for every agent; who makes one and names nobody answers for it, and can never approve its plans.
-  const answering = owner ?? (kind === "agent" ? creator : undefined);
+  // A person answers for every agent and service; who makes one and names nobody answers for it, and can never approve
+  // its plans: whoever holds a program's token could else propose by it and approve in their own name.
+  const answering = owner ?? (kind === "human" ? undefined : creator);
   if (existing === undefined) await checkOwner(tx, tenant, { id, kind, owner: answering });
   const row = { tenant, id, kind, owner: existing?.owner ?? answering ?? null, roles: [...wanted.roles] };
   return (await upsertPrincipal(tx, row)) ?? refuse("internal", "The principal could not be stored.");

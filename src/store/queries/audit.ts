@@ -28,6 +28,19 @@ export async function insertAuditEntry(
   ]);
 }
 
+/** Whether the log tells of such an action on the subject, in its place or still waiting for one. */
+export async function isTold(
+  db: Queryable,
+  fact: { tenant: string; subject: string; action: string },
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `SELECT FROM audit_entries
+     WHERE tenant = $1 AND subject = $2 AND convert_from(entry, 'UTF8')::jsonb ->> 'action' = $3 LIMIT 1`,
+    [fact.tenant, fact.subject, fact.action],
+  );
+  return rowCount > 0;
+}
+
 /** One sequencer per tenant at a time; the lock ends with the transaction. */
 export async function lockAuditTree(tx: Transaction, tenant: string): Promise<void> {
   await tx.query("SELECT pg_advisory_xact_lock(hashtextextended('audit/' || $1, 0))", [tenant]);

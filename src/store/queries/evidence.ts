@@ -63,13 +63,16 @@ export async function listEvidence(
   return rows;
 }
 
-/** The stored bytes of every statement of a kind about a subject, newest first; verified by whoever reads them. */
+/**
+ * The stored bytes of statements of a kind about a subject, verified by whoever reads them. Those that say that all
+ * passed come first, then the newest, so that no number of others pushes one out.
+ */
 export async function evidenceBundles(
   db: Queryable,
   about: { tenant: string; subjectDigest: string; kind: string },
 ): Promise<Buffer[]> {
   const { rows } = await db.query<{ bundle: Buffer }>(
-    "SELECT bundle FROM evidence WHERE tenant = $1 AND subject_digest = $2 AND kind = $3 ORDER BY added_at DESC LIMIT 50",
+    "SELECT bundle FROM evidence WHERE tenant = $1 AND subject_digest = $2 AND kind = $3 ORDER BY (result = 'PASSED') DESC, added_at DESC LIMIT 50",
     [about.tenant, about.subjectDigest, about.kind],
   );
   return rows.map((row) => row.bundle);
