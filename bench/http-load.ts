@@ -1,0 +1,121 @@
+import { connect, type Socket } from "node:net";
+import { serveCalls } from "./child.ts";
+
+/**
+ * A load generator in a process of its own, where no other is installed: so many keep-alive connections, each with one
+ * request at a time. Reads just enough of an answer to know its status, its length and which version gave it.
+ */
+export interface LoadOrder {
+  port: number;
+  path: string;
+  headers: Record<string, string>;
+  body: string;
+  connections: number;
+  milliseconds: number;
+  /** The header that names the version. */
+  variantHeader?: string;
+}
+
+export interface LoadResult {
+  answers: number;
+  failures: number;
+  tookMs: number;
+  p50Ms: number;
+  p99Ms: number;
+  /** Answers and the wall-clock time of the last one, by version. */
+  variants: Record<string, { answers: number; lastAtMs: number }>;
+}
+
+class Connection {
+  readonly #order: LoadOrder;
+  readonly #request: Buffer;
+  readonly #socket: Socket;
+  readonly #result: { latencies: number[]; failures: number; variants: LoadResult["variants"] };
+  #startedMs = 0;
+  #received = "";
+  #finish: () => void = () => undefined;
+  #endsMs: number;
+
+  constructor(order: LoadOrder, request: Buffer, result: Connection["#result"], endsMs: number) {
+    this.#order = order;
+    this.#request = request;
+    this.#result = result;
+    this.#endsMs = endsMs;
+    this.#socket = connect({ port: order.port, host: "127.0.0.1", noDelay: true });
+    this.#socket.setEncoding("latin1");
+    this.#socket.on("data", (chunk: string) => this.#take(chunk));
+    this.#socket.on("error", () => this.#lost());
+    this.#socket.on("close", () => this.#lost());
+  }
+
+  run(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#finish = resolve;
+      this.#socket.once("connect", () => this.#ask());
+    });
+  }
+
+  #ask(): void {
+    this.#startedMs = performance.now();
+    this.#socket.write(this.#request);
+  }
+
+  #take(chunk: string): void {
+    this.#received += chunk;
+    const headEnd = this.#received.indexOf("\r\n\r\n");
+    if (headEnd < 0) return;
+    const head = this.#received.slice(0, headEnd);
+    const bodyLength = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+    const chunked = bodyLength === undefined;
+    const complete = chunked
+      ? this.#received.endsWith("\r\n0\r\n\r\n")
+      : this.#received.length >= headEnd + 4 + Number(bodyLength);
+    if (!complete) return;
+    this.#received = "";
+    const now = performance.now();
+    this.#result.latencies.push(now - this.#startedMs);
+    if (!head.startsWith("HTTP/1.1 200")) this.#result.failures += 1;
+    this.#count(head);
+    if (now >= this.#endsMs) this.#end();
+    else this.#ask();
+  }
+
+  #count(head: string): void {
+    const { variantHeader } = this.#order;
+    if (variantHeader === undefined) return;
+    const variant = new RegExp(`\\r\\n${variantHeader}: *(\\S+)`, "i").exec(head)?.[1] ?? "none";
+    const seen = this.#result.variants[variant] ?? { answers: 0, lastAtMs: 0 };
+    this.#result.variants[variant] = { answers: seen.answers + 1, lastAtMs: Date.now() };
+  }
+
+  #end(): void {
+    this.#socket.removeAllListeners("close");
+    this.#socket.destroy();
+    this.#finish();
+  }
+
+  #lost(): void {
+    this.#result.failures += 1;
+    this.#end();
+  }
+}
+
+async function load(order: LoadOrder): Promise<LoadResult> {
+  const headers = { host: "127.0.0.1", ...order.headers, "content-length": String(Buffer.byteLength(order.body)) };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  const request = Buffer.from(`POST ${order.path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n${order.body}`);
+  const result = { latencies: [] as number[], failures: 0, variants: {} as LoadResult["variants"] };
+  const startMs = performance.now();
+  const endsMs = startMs + order.milliseconds;
+  const connections = Array.from({ length: order.connections }, () => new Connection(order, request, result, endsMs));
+  await Promise.all(connections.map((connection) => connection.run()));
+  const sorted = result.latencies.sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+  const { failures, variants } = result;
+  return {
+    ...{ answers: sorted.length, failures, variants, tookMs: performance.now() - startMs },
+    ...{ p50Ms: at(0.5), p99Ms: at(0.99) },
+  };
+}
+
+serveCalls({ load }, async () => undefined);

@@ -1,0 +1,209 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { StartedMessage } from "../src/quickstart/installation.ts";
+import { sumModel } from "../src/serving/testing/test-models.ts";
+import { startEmbedded } from "../src/store/embedded/embedded.ts";
+import { createApiClient } from "../src/surfaces/cli/client.ts";
+import { deploy, importModel, planOf, submit, trustedKey } from "../test/e2e/testing/deployables.ts";
+import {
+  type BenchOptions,
+  cpuPercent,
+  type Figure,
+  type Measurement,
+  median,
+  must,
+  processTree,
+  pssMebibytes,
+  scratchFolder,
+  until,
+} from "./measure.ts";
+
+const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+const POSTGRESQL = "bare PostgreSQL, the same binaries and settings";
+
+/** `continuum start` as a user runs it: from an empty disk to ready, at rest, and with a plan. */
+export const measureInstallation: Measurement = async (options) => {
+  const bare = await bareDatabase(options.quick ? 2 : 5);
+  const cold: number[] = [];
+  for (let round = 0; round < (options.quick ? 2 : 5); round += 1) {
+    await withInstallation(async ({ coldMs }) => void cold.push(coldMs));
+  }
+  const ofOne = await withInstallation(async (installation) => [
+    ...(await atRest(installation, options, bare)),
+    await planToServing(installation, options),
+  ]);
+  const coldStart: Figure = {
+    ...{ name: "cold start to ready, empty disk", value: median(cold) / 1000, unit: "s", aim: { below: 3 } },
+    ...{ peer: `${POSTGRESQL}: initdb to ready`, peerValue: bare.coldMs / 1000 },
+  };
+  return [coldStart, ...ofOne];
+};
+
+interface BareDatabase {
+  coldMs: number;
+  pssMebibytes: number;
+  cpuPercent: number;
+}
+
+async function bareDatabase(rounds: number): Promise<BareDatabase> {
+  const coldMs: number[] = [];
+  let [pss, cpu] = [0, 0];
+  for (let round = 0; round < rounds; round += 1) {
+    const folder = await scratchFolder("bare");
+    const startMs = performance.now();
+    const server = await startEmbedded({ dataDir: folder.path });
+    coldMs.push(performance.now() - startMs);
+    if (round === rounds - 1) {
+      const pids = processTree(server.pid);
+      await sleep(1000);
+      cpu = await cpuPercent(pids, 3);
+      pss = pssMebibytes(pids);
+    }
+    await server.stop();
+    rmSync(server.clusterDir, { recursive: true, force: true, maxRetries: 5 });
+    folder.remove();
+  }
+  return { coldMs: median(coldMs), pssMebibytes: pss, cpuPercent: cpu };
+}
+
+interface Installation {
+  coldMs: number;
+  started: StartedMessage;
+  token: string;
+}
+
+async function withInstallation<T>(work: (installation: Installation) => Promise<T>): Promise<T> {
+  const folder = await scratchFolder("installation");
+  const logFile = join(folder.path, "log");
+  const startMs = performance.now();
+  const child = launch(folder.path, logFile);
+  let outside: string[] = [];
+  try {
+    const started = await readiness(child, logFile);
+    const coldMs = performance.now() - startMs;
+    outside = started.outside;
+    const token = /shown this once: (ctm_\S+)/.exec(readFileSync(logFile, "utf8"))?.[1];
+    must(token !== undefined, "the first start prints a token");
+    return await work({ coldMs, started, token });
+  } finally {
+    await ended(child);
+    for (const path of outside) rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+    folder.remove();
+  }
+}
+
+function launch(folder: string, logFile: string): ChildProcess {
+  const log = openSync(logFile, "a", 0o600);
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("CONTINUUM_"));
+  const ports = { CONTINUUM_API_PORT: "0", CONTINUUM_SERVING_PORT: "0", CONTINUUM_WORKER_OPS_PORT: "0" };
+  try {
+    return spawn(process.execPath, [MAIN, "start"], {
+      cwd: folder,
+      env: { ...Object.fromEntries(inherited), HOME: folder, CONTINUUM_DATA_DIR: join(folder, "data"), ...ports },
+      stdio: ["ignore", log, log, "ipc"],
+    });
+  } finally {
+    closeSync(log);
+  }
+}
+
+function readiness(child: ChildProcess, logFile: string): Promise<StartedMessage> {
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) =>
+      reject(new Error(`start ended with ${code}: ${readFileSync(logFile, "utf8").slice(-2000)}`)),
+    );
+    child.on("message", (message: StartedMessage) => {
+      if (message?.type === "ready") resolve(message);
+    });
+  });
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGTERM");
+  await exited;
+}
+
+/** PostgreSQL is no child of the supervisor's, so the trees of all that were announced are joined. */
+function everyProcess({ started }: Installation): number[] {
+  return [...new Set(started.processes.flatMap(({ pid }) => processTree(pid)))];
+}
+
+async function atRest(installation: Installation, { quick, say }: BenchOptions, bare: BareDatabase): Promise<Figure[]> {
+  await sleep(quick ? 3000 : 15_000); // What starting took is collected and given back by then.
+  const pids = everyProcess(installation);
+  const cpu = await cpuPercent(pids, quick ? 5 : 30);
+  const roots = installation.started.processes.map(({ name, pid }) => {
+    const own = name === "supervisor" ? [pid] : processTree(pid);
+    return `${name} ${pssMebibytes(own).toFixed(0)}`;
+  });
+  say(`MiB: ${roots.join(", ")}`);
+  return [
+    {
+      ...{
+        name: "memory (PSS) of the whole stack at rest",
+        value: pssMebibytes(pids),
+        unit: "MiB",
+        aim: { below: 250 },
+      },
+      ...{ peer: POSTGRESQL, peerValue: bare.pssMebibytes },
+    },
+    {
+      ...{ name: "memory: CPU of the whole stack at rest", value: cpu, unit: "%", aim: { below: 1 } },
+      ...{ peer: POSTGRESQL, peerValue: bare.cpuPercent },
+    },
+  ];
+}
+
+/** From the submission of an allowed plan over HTTP to the first answer of its model. */
+async function planToServing(installation: Installation, { quick }: BenchOptions): Promise<Figure> {
+  const { started, token } = installation;
+  const admin = createApiClient({ url: started.url, token });
+  const { secret } = await admin.call("tokens.create", {
+    body: { principal: "traffic", kind: "service", roles: ["invoker"] },
+  });
+  const key = await trustedKey(admin);
+  const samples: number[] = [];
+  const loads: number[] = [];
+  for (let round = 0; round < (quick ? 3 : 8); round += 1) {
+    const name = `served-${round}`;
+    const artifact = await importModel(admin, { bias: round }, key);
+    // Pushed tokens and a first deployment are not what is measured: the second endpoint is the first that counts.
+    if (round === 0) await deploy(admin, planOf("warm-up", { version: "1.0.0", artifact }));
+    const startMs = performance.now();
+    await submit(admin, planOf(name, { version: "1.0.0", artifact }));
+    const url = `${started.servingUrl}/endpoints/development-${name}/invocations`;
+    const headers = { authorization: `Bearer ${secret}`, "content-type": "application/json" };
+    const body = JSON.stringify({ instances: [[1, 2, 3]] });
+    await until(`${name} answers`, async () => (await fetch(url, { method: "POST", headers, body })).ok, {
+      everyMs: 2,
+    });
+    samples.push(performance.now() - startMs);
+    loads.push(await bareReplica(sumModel({ bias: round })));
+  }
+  return {
+    ...{ name: "cold start of a plan: submitted to first answer", value: median(samples), unit: "ms" },
+    ...{ peer: "a Node process that loads the same model", peerValue: median(loads), aim: { below: 1500 } },
+  };
+}
+
+/** What no control plane can save: a process that starts, loads the library and the model, and infers once. */
+async function bareReplica(model: Uint8Array): Promise<number> {
+  const program = `import { InferenceSession, Tensor } from "onnxruntime-node";
+    const session = await InferenceSession.create(Buffer.from(process.argv[1], "base64"));
+    await session.run({ features: new Tensor("float32", [1, 2, 3], [1, 3]) });
+    process.exit(0);`;
+  const startMs = performance.now();
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program, Buffer.from(model).toString("base64")], {
+    cwd: fileURLToPath(new URL("..", import.meta.url)),
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const code = await new Promise<number | null>((resolve) => child.once("exit", resolve));
+  must(code === 0, "a bare process loads the model");
+  return performance.now() - startMs;
+}
