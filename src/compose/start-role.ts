@@ -18,6 +18,7 @@ import { LocalTarget } from "../drivers/target/local/local-target.ts";
 import type { SimulatedEndpoint } from "../drivers/target/simulated/simulated-store.ts";
 import { SimulatedTarget } from "../drivers/target/simulated/simulated-target.ts";
 import type { Target } from "../drivers/target/target.ts";
+import { createCredentialSync } from "../engine/credential-sync.ts";
 import type { EngineParts } from "../engine/engine.ts";
 import { createReconciler } from "../engine/reconcile.ts";
 import { runAllRoles } from "../roles/all-roles.ts";
@@ -83,8 +84,9 @@ async function composeWorker(config: Config, log: ProgramLog): Promise<RunningRo
     applicationName: "continuum-worker",
   });
   const reconcile = createReconciler({ parts, host: config.hostName, sink: local });
-  const options = { parts, host: config.hostName, opsPort: config.worker.opsPort, reconcile, close };
-  return startWorkerRole(options).catch(closing(close));
+  const syncCredentials = createCredentialSync(parts, local);
+  const where = { host: config.hostName, opsPort: config.worker.opsPort };
+  return startWorkerRole({ parts, ...where, reconcile, syncCredentials, close }).catch(closing(close));
 }
 
 /** What is open would keep a process alive whose role could not start. */

@@ -18,7 +18,12 @@ export interface WorkerOptions {
   /** Brings targets on this host back to what is wanted; called every `reconcileMs` (default 2000). */
   reconcile?: () => Promise<void>;
   reconcileMs?: number;
+  /** Tells the data plane on this host who may invoke; called at once when that changed, beside `reconcile`. */
+  syncCredentials?: () => Promise<void>;
 }
+
+/** What only a worker beside a data plane has. */
+type Hook = "reconcile" | "syncCredentials";
 
 const HEARTBEAT_MS = 500;
 const REAP_MS = 500;
@@ -35,7 +40,7 @@ const BEAT_MS_MAX = 4_000;
  * own; whatever it had when it dies is taken over by the others.
  */
 export class Worker {
-  readonly #options: Required<Omit<WorkerOptions, "reconcile">> & Pick<WorkerOptions, "reconcile">;
+  readonly #options: Required<Omit<WorkerOptions, Hook>> & Pick<WorkerOptions, Hook>;
   readonly #stopping = new AbortController();
   readonly #loops: Promise<void>[] = [];
   readonly #unlisten: (() => Promise<void>)[] = [];
@@ -66,7 +71,9 @@ export class Worker {
       this.#every(AUDIT_MS, "audit-sequencing-failed", () => sequenceAllAudit(database)),
       this.#every(QUEUE_SWEEP_MS, "queue-sweep-failed", () => dequeueForgotten(this.#options.parts)),
     );
-    const { reconcile, reconcileMs } = this.#options;
+    const { reconcile, reconcileMs, syncCredentials } = this.#options;
+    if (syncCredentials !== undefined)
+      this.#unlisten.push(await database.listen("credentials", () => this.#syncCredentials(syncCredentials)));
     if (reconcile !== undefined) this.#loops.push(this.#every(reconcileMs, "reconcile-failed", reconcile));
   }
 
@@ -134,6 +141,11 @@ export class Worker {
         );
       })
       .catch((error: unknown) => this.#options.parts.log.warn("drop-failed", { reason: String(error) }));
+  }
+
+  /** Whoever was just given a token uses it now. What fails here is made good by the next reconciliation. */
+  #syncCredentials(sync: () => Promise<void>): void {
+    sync().catch((error: unknown) => this.#options.parts.log.warn("credentials-not-told", { reason: String(error) }));
   }
 
   async #claimLoop(): Promise<void> {

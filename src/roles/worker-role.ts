@@ -11,6 +11,8 @@ export interface WorkerRoleOptions {
   opsPort: number;
   /** Brings the targets of this host to what is wanted. */
   reconcile: () => Promise<void>;
+  /** Tells the data plane of this host who may invoke. */
+  syncCredentials: () => Promise<void>;
   close(): Promise<void>;
 }
 
@@ -18,7 +20,8 @@ export interface WorkerRoleOptions {
 export async function startWorkerRole(options: WorkerRoleOptions): Promise<RunningRole> {
   const registry = metricsRegistry("worker");
   const parts = { ...options.parts, ...engineMetrics(registry, options.parts) };
-  const worker = new Worker({ parts, host: options.host, reconcile: options.reconcile });
+  const { host, reconcile, syncCredentials } = options;
+  const worker = new Worker({ parts, host, reconcile, syncCredentials });
   await worker.start();
   const ops = await createOpsServer({
     registry,

@@ -150,6 +150,22 @@ describe("the API", () => {
   });
 });
 
+describe("the data plane", () => {
+  test("hears at once who may invoke now, and who may not any more", async () => {
+    const body = { principal: "caller", kind: "service" as const, roles: ["invoker" as const] };
+    const startMs = Date.now();
+    for (let round = 0; round < 3; round += 1) {
+      const { id, secret } = await on.admin.call("tokens.create", { body });
+      const status = async () => (await ask({ url: invokeUrl, token: secret, body: "1,2,3\n" })).status;
+      await expect.poll(status, { timeout: 5000, interval: 20 }).toBe(200);
+      await on.admin.call("tokens.revoke", { params: { id } });
+      await expect.poll(status, { timeout: 5000, interval: 20 }).toBe(401);
+    }
+    // The look that is taken every two seconds anyway would need about twice as long.
+    expect(Date.now() - startMs).toBeLessThan(4000);
+  });
+});
+
 describe("a start", () => {
   test("over a folder that is in use says so and touches nothing", async () => {
     const second = await continuum(["start"], { CONTINUUM_DATA_DIR: on.dataDir });

@@ -83,6 +83,7 @@ export async function insertToken(
       new Date(token.expiresAtMs),
     ],
   );
+  await tellChanged(tx);
 }
 
 export async function readToken(db: Queryable, tenant: string, id: string): Promise<TokenRow | undefined> {
@@ -102,7 +103,13 @@ export async function revokeToken(
     "UPDATE tokens SET revoked_at = coalesce(revoked_at, $3) WHERE tenant = $1 AND id = $2",
     [token.tenant, token.id, new Date(token.atMs)],
   );
+  if (rowCount > 0) await tellChanged(tx);
   return rowCount > 0;
+}
+
+/** Data planes keep a table of who may invoke; whoever tells them hears of it as this commits. */
+async function tellChanged(tx: Transaction): Promise<void> {
+  await tx.query("SELECT pg_notify('credentials', '')");
 }
 
 export async function listTokens(

@@ -20,7 +20,7 @@ export interface Continuum {
   processes: ProcessBook;
   /** As the administrator, who holds the first token. */
   admin: ApiClient;
-  /** A token that may only invoke. The data plane hears of it within two seconds: see `invocable`. */
+  /** A token that may only invoke. The data plane hears of it a moment later: see `invocable`. */
   invokeToken: string;
   /** A client in the name of a new principal. */
   as(principal: NewToken): Promise<ApiClient>;
