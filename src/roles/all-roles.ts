@@ -86,11 +86,12 @@ async function prepareDatabase(url: string, config: Config): Promise<string | un
 
 /** In the order that they are stopped in, turned round: the API first, the data plane last. */
 function rolesOf(config: Config, databaseUrl: string): SupervisedRole[] {
-  const env = childEnvironment(config, databaseUrl);
   const workers = Array.from({ length: config.worker.count }, (_, index) => `worker-${index + 1}`);
   return ["serve", ...workers, "api"].map((name) => {
     const role = name.replace(/-\d+$/, "");
     const portVariable = PORT_VARIABLES[role] ?? "";
+    // The data plane stands on its own and runs what others wrote: it is not handed the database's password.
+    const env = childEnvironment(config, role === "serve" ? undefined : databaseUrl);
     const own = role === "worker" ? { [portVariable]: opsPort(config, name) } : {};
     return { name, args: ["start", "--role", role], env: { ...env, ...own }, portVariable };
   });

@@ -3,8 +3,11 @@ import { type Config, settings } from "../config/schema.ts";
 /** Carries the database's URL, which may hold a password, to the roles: in the environment only its owner reads it. */
 const DATABASE_URL_VARIABLE = "SUPERVISED_DATABASE_URL";
 
-/** The environment in which a role's process finds exactly the settings that its supervisor has. */
-export function childEnvironment(config: Config, databaseUrl: string): NodeJS.ProcessEnv {
+/**
+ * The environment in which a role's process finds exactly the settings that its supervisor has. A role that has no
+ * business with the database is not told how to get into it.
+ */
+export function childEnvironment(config: Config, databaseUrl: string | undefined): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(
     ([name]) => !name.startsWith("CONTINUUM_") || name === "CONTINUUM_DEBUG",
   );
@@ -13,7 +16,8 @@ export function childEnvironment(config: Config, databaseUrl: string): NodeJS.Pr
     const value = path.reduce<unknown>((part, key) => (part as Record<string, unknown> | undefined)?.[key], config);
     if (value !== undefined) env[environmentName] = String(value);
   }
-  env["CONTINUUM_DATABASE_URL"] = `env:${DATABASE_URL_VARIABLE}`;
-  env[DATABASE_URL_VARIABLE] = databaseUrl;
-  return env;
+  delete env["CONTINUUM_DATABASE_URL"];
+  delete env[DATABASE_URL_VARIABLE];
+  if (databaseUrl === undefined) return env;
+  return { ...env, CONTINUUM_DATABASE_URL: `env:${DATABASE_URL_VARIABLE}`, [DATABASE_URL_VARIABLE]: databaseUrl };
 }
