@@ -24,7 +24,11 @@ export function seededRandom(seed: number): Random {
 export function randomDecision(random: Random, ground: Ground): Omit<DecideInput, "planDigest"> {
   const pick = <T>(...of: readonly [T, ...T[]]): T => of[Math.floor(random() * of.length)] ?? of[0];
   const chance = (share: number) => random() < share;
-  const prices = chance(0.9) ? ground.prices : withoutSome(ground.prices, chance);
+  const prices = chance(0.7)
+    ? ground.prices
+    : chance(0.3)
+      ? withoutSome(ground.prices, chance)
+      : inRoundSums(ground.prices);
   const settings = chance(0.8) ? ground.settings : otherSettings(ground.settings, pick);
   const environment = pick(...ENVIRONMENTS);
   const usual = ["ml.m5.large", "ml.m5.xlarge", "ml.g5.12xlarge"] as const;
@@ -169,6 +173,12 @@ function randomFacts(random: Random, pick: Pick_, costMicro: number, capMicro: n
 function withoutSome(prices: PriceTable, chance: Chance): PriceTable {
   const kept = Object.entries(prices.usdPerHour).filter(() => chance(0.6));
   return { ...prices, usdPerHour: Object.fromEntries(kept) };
+}
+
+/** Prices of which some count costs $15, $30, $50 and $100 to the cent: no sum of the shipped ones does. */
+function inRoundSums(prices: PriceTable): PriceTable {
+  const round = { "ml.m5.large": 0.5, "ml.m5.xlarge": 1, "ml.g5.12xlarge": 10 };
+  return { ...prices, usdPerHour: { ...prices.usdPerHour, ...round } };
 }
 
 function otherSettings(settings: PolicySettings, pick: Pick_): PolicySettings {
