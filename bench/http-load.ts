@@ -26,17 +26,23 @@ export interface LoadResult {
   variants: Record<string, { answers: number; lastAtMs: number }>;
 }
 
+interface Gathered {
+  latencies: number[];
+  failures: number;
+  variants: LoadResult["variants"];
+}
+
 class Connection {
   readonly #order: LoadOrder;
   readonly #request: Buffer;
   readonly #socket: Socket;
-  readonly #result: { latencies: number[]; failures: number; variants: LoadResult["variants"] };
+  readonly #result: Gathered;
   #startedMs = 0;
   #received = "";
   #finish: () => void = () => undefined;
   #endsMs: number;
 
-  constructor(order: LoadOrder, request: Buffer, result: Connection["#result"], endsMs: number) {
+  constructor(order: LoadOrder, request: Buffer, result: Gathered, endsMs: number) {
     this.#order = order;
     this.#request = request;
     this.#result = result;
@@ -104,7 +110,7 @@ async function load(order: LoadOrder): Promise<LoadResult> {
   const headers = { host: "127.0.0.1", ...order.headers, "content-length": String(Buffer.byteLength(order.body)) };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   const request = Buffer.from(`POST ${order.path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n${order.body}`);
-  const result = { latencies: [] as number[], failures: 0, variants: {} as LoadResult["variants"] };
+  const result: Gathered = { latencies: [], failures: 0, variants: {} };
   const startMs = performance.now();
   const endsMs = startMs + order.milliseconds;
   const connections = Array.from({ length: order.connections }, () => new Connection(order, request, result, endsMs));

@@ -87,7 +87,7 @@ export function findProgram(name: string): string | undefined {
 
 export function versionOf(program: string, flag: string): string {
   // Some write their version to standard error.
-  const said = execFileSync("/bin/sh", ["-c", `"$0" ${flag} 2>&1`, program], { encoding: "utf8" });
+  const said = execFileSync("/bin/sh", ["-c", `"$0" ${flag} 2>&1 || true`, program], { encoding: "utf8" });
   return /\d+\.\d+(\.\d+)?/.exec(said)?.[0] ?? "of an unknown version";
 }
 
