@@ -55,6 +55,20 @@ const events =
     );
   };
 
+describe("plan check --server", () => {
+  it("says how an artifact gets there when the store does not have it", async () => {
+    const stored = (await runForTest(["plan", "check", "-f", "plan.yaml", "-o", "json"], { folder })).out;
+    const decision = JSON.parse(stored);
+    const unknown = { ...decision.findings[0], clause: "P5", level: "deny", observed: `store:${DIGEST}` };
+    const check = (findings: unknown[]) =>
+      run({ "POST /v1/plans:check": (_request, response) => json(response, 200, { ...decision, findings }) }, [
+        ...["plan", "check", "-f", "plan.yaml", "--server"],
+      ]);
+    expect((await check(decision.findings)).err).toBe("");
+    expect((await check([unknown])).err).toMatch(/^file:\.\/model\.onnx is not in the server's store: /);
+  });
+});
+
 describe("plan submit", () => {
   const submit = (phase: string): Record<string, Handler> => ({
     [`PUT /v1/artifacts/${encodeURIComponent(DIGEST)}`]: putArtifact,
