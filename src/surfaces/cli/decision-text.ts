@@ -31,10 +31,13 @@ function short(value: unknown): string {
   return text.length <= CELL_CHARACTERS_MAX ? text : `${text.slice(0, CELL_CHARACTERS_MAX - 3)}...`;
 }
 
-/** A decision for a person: the answer first, then every clause, what is needed, the cost and the fix. */
-export function decisionText(decision: DecisionView, colors: Paint): string {
+/**
+ * A decision for a person: the answer first, then every clause, what is needed, the cost and the fix. `ownFolder` is
+ * that of the user's policies which decided with the shipped ones.
+ */
+export function decisionText(decision: DecisionView, colors: Paint, ownFolder?: string): string {
   const parts = [
-    `${decisionLine(decision, colors)}\n`,
+    `${decisionLine(decision, colors, ownFolder)}\n`,
     section("Findings", decision.findings.length === 0 ? "" : textTable(decision.findings, FINDING_COLUMNS, "")),
     section(
       "Needed before any effect",
@@ -49,14 +52,15 @@ export function decisionText(decision: DecisionView, colors: Paint): string {
 }
 
 /** One line: the answer, its risk, and the digests that it speaks of. */
-export function decisionLine(decision: DecisionView, colors: Paint): string {
+export function decisionLine(decision: DecisionView, colors: Paint, ownFolder?: string): string {
   const words = {
     allow: colors.good("ALLOWED"),
     deny: colors.bad("DENIED"),
     "needs-approval": colors.warn("NEEDS APPROVAL"),
   }[decision.decision];
   const simulated = decision.simulation ? " (simulation: COMPLIANT)" : "";
-  const source = decision.source === "server" ? "the server" : `the ${decision.source} policies`;
+  const own = ownFolder === undefined ? "" : ` and those of ${printable(ownFolder)}`;
+  const source = decision.source === "server" ? "the server" : `the ${decision.source} policies${own}`;
   return `${words}${simulated}  ${decision.risk} risk, ${decision.verification} verification, by ${source}\nplan ${decision.planDigest}`;
 }
 

@@ -16,9 +16,9 @@ export function loadSettings(context: CommandContext): LoadedConfig {
 }
 
 function flagsOf(context: CommandContext): ConfigFlags {
-  const integer = (name: string, flag: string, max: number) => {
+  const integer = (name: string, flag: string, max: number, min = 0) => {
     const text = context.text(name);
-    return text === undefined ? undefined : integerOf(text, flag, { min: 0, max });
+    return text === undefined ? undefined : integerOf(text, flag, { min, max });
   };
   return {
     dataDir: context.text("dataDir"),
@@ -29,6 +29,6 @@ function flagsOf(context: CommandContext): ConfigFlags {
     "api.allowInsecureHttp": context.flag("allowInsecureHttp") ? true : undefined,
     "serving.host": context.text("servingHost"),
     "serving.port": integer("servingPort", "--serving-port", 65_535),
-    "worker.count": integer("workers", "--workers", 64),
+    "worker.count": integer("workers", "--workers", 64, 1),
   };
 }

@@ -54,6 +54,7 @@ describe("plan explain with one's own policies", () => {
   it("says what the policy says, with what was observed in its place", async () => {
     const { code, out } = await runForTest(["plan", "explain", "-f", "-", "--policy", "good"], { folder, stdin: PLAN });
     expect(code).toBe(0);
+    expect(out).toMatch(/, by the shipped policies and those of good\n/);
     expect(out).toContain("ACME-1  A clause of your own policies\n  deny: We never run ml.m5.xlarge");
     expect(out).not.toContain("{observed}");
   });

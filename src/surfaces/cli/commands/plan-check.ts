@@ -20,10 +20,12 @@ export async function planCheck(context: CommandContext): Promise<number> {
   const prepared = await preparePlan(context);
   const decision = context.flag("server") ? await askServer(context, prepared) : await decideHere(context, prepared);
   if (fixToStdout) {
-    context.note(decisionLine(decision, paint(context.wantsColor(context.io.stderrIsTerminal))));
+    context.note(
+      decisionLine(decision, paint(context.wantsColor(context.io.stderrIsTerminal)), context.text("policy")),
+    );
     await context.io.out(fixedPlan(prepared, decision));
   } else {
-    await context.show(decision, () => decisionText(decision, context.paint));
+    await context.show(decision, () => decisionText(decision, context.paint, context.text("policy")));
   }
   if (fixFile !== undefined) await writeFix(context, { file: fixFile, prepared, decision });
   return exitOfDecision(decision.decision);

@@ -32,7 +32,7 @@ export async function planExplain(context: CommandContext): Promise<number> {
   };
   await context.show(answer, () => {
     const paragraphs = explanations.map((explanation) => paragraph(explanation, context));
-    return `${decisionLine(decision, context.paint)}\n\n${paragraphs.join("\n") || "no clause has anything to say\n"}`;
+    return `${decisionLine(decision, context.paint, context.text("policy"))}\n\n${paragraphs.join("\n") || "no clause has anything to say\n"}`;
   });
   return 0;
 }
