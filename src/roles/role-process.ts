@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import type { ReadyMessage } from "./supervisor.ts";
 
 /** A role of this process that answers, and how it ends. */
@@ -15,6 +16,7 @@ export async function runUntilStopped(start: () => Promise<RunningRole>): Promis
   try {
     const role = await start();
     process.send?.({ type: "ready", ...role.ready } satisfies ReadyMessage);
+    flushCompileCache(); // a role that is killed would never write it
     await stopped;
     await role.stop();
     return 0;

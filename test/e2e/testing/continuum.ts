@@ -67,10 +67,11 @@ export async function startContinuum(options: { environment?: Record<string, str
   }
 }
 
-/** Nothing of the user's own settings reaches a test's processes. */
+/** Nothing of the user's own settings reaches a test's processes; what one of them has compiled the others need not. */
 export function bareEnvironment(own: Record<string, string>): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("CONTINUUM_"));
-  return { ...Object.fromEntries(inherited), ...own };
+  const NODE_COMPILE_CACHE = join(tmpdir(), `continuum-test-${process.getuid?.() ?? "user"}`, "compile-cache");
+  return { NODE_COMPILE_CACHE, ...Object.fromEntries(inherited), ...own };
 }
 
 function launch(task: {
