@@ -3,6 +3,7 @@ import type { Endpoint, Variant } from "../endpoint.ts";
 import type { InputFormat, OutputFormat } from "../replica/frames.ts";
 import type { ReplicaLink, ReplyHandler } from "../supervisor/replica-link.ts";
 import type { LiveWaiter } from "../supervisor/replica-pool.ts";
+import type { Load } from "./overload.ts";
 
 /** What an exchange needs of the router. */
 export interface ExchangeOwner {
@@ -17,6 +18,7 @@ export class Exchange implements ReplyHandler, LiveWaiter {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly endpoint: Endpoint;
+  readonly share: Load;
   readonly requestId: string;
   readonly input: InputFormat;
   readonly output: OutputFormat;
@@ -47,6 +49,7 @@ export class Exchange implements ReplyHandler, LiveWaiter {
     request: IncomingMessage;
     response: ServerResponse;
     endpoint: Endpoint;
+    share: Load;
     requestId: string;
     input: InputFormat;
     output: OutputFormat;
@@ -55,6 +58,7 @@ export class Exchange implements ReplyHandler, LiveWaiter {
     this.request = options.request;
     this.response = options.response;
     this.endpoint = options.endpoint;
+    this.share = options.share;
     this.requestId = options.requestId;
     this.input = options.input;
     this.output = options.output;

@@ -3,7 +3,7 @@ export interface RouterLimits {
   bodyBytesMax: number;
   /** Bodies that are held at one time, in all. */
   heldBytesMax: number;
-  /** Admitted and unanswered requests of the whole host, then 503, and of one endpoint, then 429. */
+  /** Admitted and unanswered requests of the whole host, then 503, and of one endpoint or three quarters by one tenant, then 429. */
   inFlightMax: number;
   endpointInFlightMax: number;
   deadlineMs: number;

@@ -1,4 +1,6 @@
+import { hash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ServingFixture, servingFixture, TOKEN, TOKEN_HASH } from "../testing/serving-fixture.ts";
@@ -313,5 +315,41 @@ describe("capture", () => {
     expect(records[30]?.["continuum"]).toMatchObject({ status: 400 });
     await fixture.restart();
     await fixture.dispose();
+  });
+});
+
+describe("callers of one tenant who send slowly", () => {
+  it("leave the other tenants room", async () => {
+    const fixture = await servingFixture({ limits: { inFlightMax: 4, endpointInFlightMax: 10 } });
+    const hanging: Socket[] = [];
+    try {
+      await fixture.serve("v1", sumModel({ bias: 1 }));
+      const rival = { ...fixture.at, tenant: "rival" };
+      await fixture.target.provision({ ...fixture.effect(), ...rival }, fixture.version("v2", sumModel({ bias: 2 })));
+      await fixture.target.promote({ ...fixture.effect(), ...rival });
+      const known = { environment: null, endpoint: null, expiresAtMs: null };
+      const credentials = [
+        { hash: TOKEN_HASH, tenant: "acme", ...known },
+        { hash: hash("sha256", "rival-token", "hex"), tenant: "rival", ...known },
+      ];
+      await fixture.target.pushCredentials({ revision: 2, credentials });
+      const { port, hostname } = new URL(fixture.serving.url);
+      for (let index = 0; index < 3; index += 1) {
+        const socket = connect(Number(port), hostname);
+        hanging.push(socket);
+        socket.write(
+          `POST /endpoints/development-churn/invocations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN}\r\n` +
+            "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+        );
+      }
+      await expect.poll(async () => (await fixture.invoke(ROW)).status).toBe(429);
+      const theirs = await fixture.invoke(ROW, { authorization: "Bearer rival-token" });
+      expect([theirs.status, await theirs.json()]).toEqual([200, { predictions: [8] }]);
+      for (const socket of hanging) socket.destroy();
+      await expect.poll(async () => (await fixture.invoke(ROW)).status).toBe(200);
+    } finally {
+      for (const socket of hanging) socket.destroy();
+      await fixture.dispose();
+    }
   });
 });

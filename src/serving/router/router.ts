@@ -8,6 +8,7 @@ import type { Capture } from "./capture.ts";
 import type { CredentialTable } from "./credential-table.ts";
 import { Exchange, type ExchangeOwner } from "./exchange.ts";
 import { sendModel } from "./model-page.ts";
+import { overload, TenantLoads } from "./overload.ts";
 import { INVOKE_PROBLEMS, type InvokeProblem, problemBody, sendProblem } from "./problem.ts";
 import type { RouterLimits } from "./router-limits.ts";
 import { inputFormat, matchRoute, outputFormat, type Route } from "./routes.ts";
@@ -44,6 +45,7 @@ export class Router implements ExchangeOwner {
   readonly #sweep: NodeJS.Timeout;
   #requests = 0;
   #heldBytes = 0;
+  readonly #loads = new TenantLoads();
   inFlight = 0;
   /** Answers that no version was asked for, by problem code. */
   readonly refusals = new Map<InvokeProblem, number>();
@@ -158,24 +160,18 @@ export class Router implements ExchangeOwner {
       this.#tooLarge(response, requestId);
       return;
     }
-    if (this.inFlight >= limits.inFlightMax || this.#heldBytes >= limits.heldBytesMax) {
-      this.#refuse(response, "unavailable", "this host answers as many requests as it can", requestId, RETRY_AFTER);
-      return;
-    }
-    if (endpoint.inFlight >= limits.endpointInFlightMax) {
-      this.#refuse(
-        response,
-        "too-many-requests",
-        "the endpoint answers as many requests as it may",
-        requestId,
-        RETRY_AFTER,
-      );
+    const share = this.#loads.of(endpoint.at.tenant);
+    const host = { inFlight: this.inFlight, heldBytes: this.#heldBytes };
+    const full = overload(limits, { host, tenant: share, endpointInFlight: endpoint.inFlight });
+    if (full !== null) {
+      this.#refuse(response, full.code, full.detail, requestId, RETRY_AFTER);
       return;
     }
     const output = outputFormat(route.protocol, input, request.headers.accept);
     this.inFlight += 1;
     endpoint.inFlight += 1;
-    this.#receive(new Exchange({ owner: this, request, response, endpoint, requestId, input, output }));
+    share.inFlight += 1;
+    this.#receive(new Exchange({ owner: this, request, response, endpoint, share, requestId, input, output }));
   }
 
   #receive(exchange: Exchange): void {
@@ -184,6 +180,7 @@ export class Router implements ExchangeOwner {
       if (exchange.done) return;
       exchange.bodyBytes += chunk.byteLength;
       this.#heldBytes += chunk.byteLength;
+      exchange.share.heldBytes += chunk.byteLength;
       if (exchange.bodyBytes > this.#options.limits.bodyBytesMax) {
         this.#finish(exchange);
         this.#tooLarge(exchange.response, exchange.requestId);
@@ -366,6 +363,8 @@ export class Router implements ExchangeOwner {
     this.inFlight -= 1;
     exchange.endpoint.inFlight -= 1;
     this.#heldBytes -= exchange.bodyBytes;
+    exchange.share.inFlight -= 1;
+    exchange.share.heldBytes -= exchange.bodyBytes;
   }
 
   #tooLarge(response: ServerResponse, requestId: string): void {
