@@ -9,7 +9,8 @@ const schema = z.strictObject({
   source: z.string().min(1).max(500),
   confidence: z.string().min(1).max(64),
   region: z.string().min(1).max(64),
-  usdPerHour: z.record(z.string().min(1).max(64), z.number().positive().max(100_000)),
+  // Less than a micro-dollar would round to nothing, and nothing costs nothing.
+  usdPerHour: z.record(z.string().min(1).max(64), z.number().min(0.000_001).max(100_000)),
 });
 
 /** Reads a price table from JSON. */
