@@ -4,7 +4,7 @@ import type { PolicySettings } from "../core/policy/decision.ts";
 export interface Outcome {
   createdAtMs: number;
   endedAtMs: number;
-  /** Ended in Failed or RolledBack. */
+  /** Ended in Failed or RolledBack, other than by somebody's wish to stop or replace it. */
   failed: boolean;
 }
 

@@ -2,6 +2,7 @@ import { ContinuumError } from "../core/error.ts";
 import { verifyTestEvidence } from "../core/evidence/verify-trusted.ts";
 import type { Plan } from "../core/plan/schema.ts";
 import type { Facts } from "../core/policy/decision.ts";
+import type { ArtifactInfo } from "../drivers/artifacts/artifacts.ts";
 import type { Queryable } from "../store/database.ts";
 import { evidenceBundles, trustedKeys } from "../store/queries/evidence.ts";
 import type { EngineParts } from "./engine.ts";
@@ -29,10 +30,14 @@ export async function gatherEvidence(db: Queryable, parts: EvidenceParts, subjec
   const baseline = monitor?.baseline;
   if (baseline !== undefined && !(await isInStore(parts, subject.tenant, baseline))) facts.unknownNames.push(baseline);
   const digest = storeDigest(model.artifact);
-  const info = digest === undefined ? undefined : await parts.artifacts.stat(subject.tenant, digest);
+  const info = digest === undefined ? undefined : await statOf(parts, subject.tenant, digest);
   if (digest === undefined || info === undefined) {
     // The same answer for an artifact of another tenant and for one that does not exist.
     facts.unknownNames.push(model.artifact);
+    return facts;
+  }
+  if (info === "corrupt") {
+    facts.evidenceProblems.encryption = "The artifact's stored bytes cannot be authenticated.";
     return facts;
   }
   if (info.encrypted) facts.evidence.encryption = true;
@@ -49,7 +54,21 @@ export function storeDigest(reference: string): string | undefined {
 
 async function isInStore(parts: EvidenceParts, tenant: string, reference: string): Promise<boolean> {
   const digest = storeDigest(reference);
-  return digest !== undefined && (await parts.artifacts.stat(tenant, digest)) !== undefined;
+  return digest !== undefined && (await statOf(parts, tenant, digest)) !== undefined;
+}
+
+/** An object that was tampered with is there, and vouches for nothing. */
+async function statOf(
+  parts: EvidenceParts,
+  tenant: string,
+  digest: string,
+): Promise<ArtifactInfo | "corrupt" | undefined> {
+  try {
+    return await parts.artifacts.stat(tenant, digest);
+  } catch (error) {
+    if (error instanceof ContinuumError && error.code === "corrupt") return "corrupt";
+    throw error;
+  }
 }
 
 /** Reading decrypts and hashes every byte, so it is left to the gates that ask for it. */
@@ -79,6 +98,7 @@ async function addTests(
   const about = { tenant: at.tenant, subjectDigest: at.digest, kind: "tests" };
   const bundles = await evidenceBundles(db, about);
   const keys = await trustedKeys(db, at.tenant, "tests");
+  // Newest first: the last word of a trusted key counts, so that a failed run takes back what an earlier one vouched for.
   for (const bundle of bundles) {
     const verified = verifyTestEvidence(bundle.toString("utf8"), {
       subjectDigest: at.digest,
@@ -91,5 +111,9 @@ async function addTests(
       return;
     }
     facts.evidenceProblems.tests ??= verified.reason;
+    if (verified.code === "not-passed") {
+      facts.evidenceProblems.tests = verified.reason;
+      return;
+    }
   }
 }

@@ -47,6 +47,22 @@ describe("the gates", () => {
     expect(refused.refusals[0]?.message).toContain("FAILED");
   });
 
+  test("a later run that failed takes back what an earlier one vouched for, and one that passes gives it again", async () => {
+    const key = generateSigningKey(randomBytes);
+    await on.call("keys.import", admin, { body: { purpose: "tests", publicKey: key.publicKey.spkiPem } });
+    const artifact = await on.artifact("flaky", { evidence: false });
+    const digest = artifact.slice("store:".length);
+    const told = (result: "PASSED" | "FAILED") =>
+      on.call("evidence.add", ci, { body: { bundle: testEvidence(key, digest, result) } });
+    await told("PASSED");
+    await told("FAILED");
+    const refused = await whileNobodyWorks(() => submit({ artifact, name: "flaky" }));
+    expect(clauses(await ended(refused))).toEqual(["CP-5"]);
+    await told("PASSED");
+    const passes = await whileNobodyWorks(() => submit({ artifact, name: "flaky", version: "2" }));
+    expect(await ended(passes)).toMatchObject({ phase: "Succeeded" });
+  });
+
   test("a key that is not trusted any more takes its evidence with it", async () => {
     const key = generateSigningKey(randomBytes);
     const artifact = await on.artifact("revoked", { evidence: false });

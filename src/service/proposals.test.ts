@@ -168,6 +168,14 @@ describe("going back", () => {
     const at = { environment: "development", target: "local", name: "breaks" } as const;
     const good = await submit({ name: "breaks", version: "good" });
     await on.until(good.id, ["Succeeded"]);
+    // What somebody stops is no failure of the version: it counts for nothing.
+    const stopped = await submit({ name: "breaks", version: "stopped" });
+    await on.database.query(
+      `UPDATE rollouts SET phase = 'RolledBack', state = jsonb_set(state, '{reason}', '{"code":"aborted","message":""}')
+       WHERE id = $1`,
+      [(await on.until(stopped.id, ["Succeeded"])).id],
+    );
+    expect(await on.call("breakers.show", robot, { params: at })).toMatchObject({ state: "closed", failures: 0 });
     for (let attempt = 1; attempt <= 3; attempt += 1) {
       const bad = await submit({ name: "breaks", version: "broken" });
       expect(await on.until(bad.id, ["RolledBack", "Succeeded"])).toMatchObject({ phase: "RolledBack" });

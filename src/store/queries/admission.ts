@@ -75,6 +75,7 @@ export async function deploymentHistory(
     `SELECT created_at AS "createdAt", ended_at AS "endedAt", phase FROM rollouts
      WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4
        AND terminal AND NOT dry_run AND ended_at IS NOT NULL AND phase IN ('Succeeded', 'RolledBack', 'Failed')
+       AND NOT (phase = 'RolledBack' AND state->'reason'->>'code' IN ('aborted', 'superseded'))
      ORDER BY ended_at DESC LIMIT 200`,
     values,
   );

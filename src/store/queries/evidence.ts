@@ -72,7 +72,7 @@ export async function evidenceBundles(
   about: { tenant: string; subjectDigest: string; kind: string },
 ): Promise<Buffer[]> {
   const { rows } = await db.query<{ bundle: Buffer }>(
-    "SELECT bundle FROM evidence WHERE tenant = $1 AND subject_digest = $2 AND kind = $3 ORDER BY (result = 'PASSED') DESC, added_at DESC LIMIT 50",
+    "SELECT bundle FROM evidence WHERE tenant = $1 AND subject_digest = $2 AND kind = $3 ORDER BY added_at DESC, id LIMIT 50",
     [about.tenant, about.subjectDigest, about.kind],
   );
   return rows.map((row) => row.bundle);

@@ -122,7 +122,7 @@ export async function listEvents(
 
 /**
  * Locks live rollouts of the endpoint that have not ended, oldest first, until the transaction ends: those that wait in
- * its queue, or the others. The queue is locked under the environment's lock and the others before it, as by a commit
+ * its queue, or the others. The queue is locked under the endpoint's lock and the others before it, as by a commit
  * that ends one rollout and gives its slot to the next.
  */
 export async function lockOpenRollouts(
