@@ -12,14 +12,9 @@ export function fixProblems(input: DecideInput, fix: readonly PatchOperation[]):
   for (const operation of fix) problems.push(...operationProblems(input, operation));
   for (const clause of after) if (!before.has(clause)) problems.push(`trades into ${clause}`);
   if (fix.length > 0 && after.size >= before.size) problems.push("helps nothing");
-  const alarms = new Set([...(input.plan.spec.rollback.alarms ?? []), ...ROLLBACK_ALARMS]);
   // A plan holds 32 alarms at most: where adding would make it malformed, no fix exists.
-  if (
-    after.has("AO-8") &&
-    (input.plan.spec.rollback.alarms?.length ?? 0) === alarms.size - missingAlarms(input) &&
-    alarms.size <= 32
-  )
-    problems.push("leaves AO-8");
+  const alarmCount = (input.plan.spec.rollback.alarms?.length ?? 0) + missingAlarms(input);
+  if (after.has("AO-8") && alarmCount <= 32) problems.push("leaves AO-8");
   if (after.has("CP-12")) problems.push("leaves CP-12");
   return [...problems, ...computeProblems(input, patched), ...needlessOperations(input, fix, after)];
 }
