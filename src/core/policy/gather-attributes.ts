@@ -45,9 +45,11 @@ export function gatherAttributes(input: DecideInput, asking: Asking): Attributes
   };
 }
 
-/** Until the router is there, `auto` is the standard runtime. */
-export function chosenRuntime(plan: Plan): Runtime {
-  return plan.spec.runtime === "auto" ? "gpu" : plan.spec.runtime;
+const RUNTIME_OF_WORKLOAD = { inference: "gpu", quantum: "quantum", mixed: "hybrid" } as const;
+
+/** Until the router is there, `auto` is the runtime that the workload's kind is for. */
+export function chosenRuntime({ spec }: Plan): Runtime {
+  return spec.runtime === "auto" ? RUNTIME_OF_WORKLOAD[spec.workload.kind] : spec.runtime;
 }
 
 /** How many bakes a rollout has. Source: settlement 8 of the clauses. */

@@ -31,7 +31,7 @@ export function oracle(input: DecideInput): OracleVerdict {
     decision: denied.length > 0 ? "deny" : needsApproval ? "needs-approval" : "allow",
     risk: ({ development: "low", staging: "medium", production: "high" } as const)[environment],
     verification: ({ development: "basic", staging: "enhanced", production: "full" } as const)[environment],
-    runtime: plan.spec.runtime === "auto" ? "gpu" : plan.spec.runtime,
+    runtime: runtimeOf(plan),
     findings,
     obligations,
     missingNow: obligations.flatMap((each) => (isMissing(each, facts.gate) ? missingClauses(each, input) : [])),
@@ -127,7 +127,14 @@ function wholeMicros(usd: number): number {
 }
 
 function isGpu(plan: Plan): boolean {
-  return plan.spec.runtime === "auto" || plan.spec.runtime === "gpu";
+  return runtimeOf(plan) === "gpu";
+}
+
+/** Settlement 13: `auto` with a workload that only another runtime can compute asks for that runtime. */
+function runtimeOf({ spec }: Plan): "gpu" | "quantum" | "hybrid" {
+  if (spec.runtime !== "auto") return spec.runtime;
+  if (spec.workload.kind === "quantum") return "quantum";
+  return spec.workload.kind === "mixed" ? "hybrid" : "gpu";
 }
 
 /** Settlement 4: the peak above a cap is advice, told where the steady cost itself is within that cap. */
@@ -204,7 +211,7 @@ function isNamed(value: unknown): boolean {
 
 /** Settlement 13. */
 function runtimes(plan: Plan): OracleFinding[] {
-  const { runtime } = plan.spec;
+  const runtime = runtimeOf(plan);
   if (runtime === "quantum")
     return [{ clause: "CP-3", level: "deny", path: "/spec/runtime", observed: "quantum", limit: null }];
   if (runtime === "hybrid")
