@@ -3,6 +3,7 @@ import type { Decision, Obligation } from "../core/policy/decision.ts";
 import type { Admission, ApprovalNeed, DecisionSummary, Rollout } from "../core/rollout/rollout.ts";
 import type { Queryable, Transaction } from "../store/database.ts";
 import { activeRollout, type EndpointKey, lockEnvironment, reserve } from "../store/queries/admission.ts";
+import { lockEndpoint } from "../store/queries/endpoints.ts";
 import type { EngineParts } from "./engine.ts";
 import { type FactsQuestion, gatherFacts, settingsOf } from "./facts.ts";
 
@@ -22,13 +23,29 @@ export async function decideNow(db: Queryable, parts: AdmissionParts, question: 
  * rollouts that fit alone and not together are never both admitted.
  */
 export async function admit(tx: Transaction, parts: AdmissionParts, rollout: Rollout): Promise<Admission> {
-  const { tenant, plan, planDigest, endpoint } = rollout;
-  await lockEnvironment(tx, tenant, endpoint.environment);
+  const { tenant, plan, planDigest } = rollout;
+  await lockForAdmission(tx, rollout);
   const principal = { kind: "system" as const };
   const decision = await decideNow(tx, parts, { tenant, plan, planDigest, gate: "propose", principal, rollout });
   if (decision.decision === "deny") return { ok: false, denials: denialsOf(decision) };
   await reserve(tx, { tenant, id: rollout.id, microUsdPerHour: reservationOf(rollout, decision) });
   return { ok: true, slotTaken: await isSlotTaken(tx, rollout) };
+}
+
+/**
+ * The endpoint, because whoever admits looks whether it is free; and the environment, because its sum is reserved from.
+ * What takes nothing of the sum does not wait for it: else every simulation would queue behind every other.
+ */
+export async function lockForAdmission(
+  tx: Transaction,
+  rollout: Pick<Rollout, "tenant" | "endpoint" | "dryRun" | "simulation">,
+): Promise<void> {
+  await lockEndpoint(tx, keyOf(rollout));
+  if (takesRoom(rollout)) await lockEnvironment(tx, rollout.tenant, rollout.endpoint.environment);
+}
+
+function takesRoom({ dryRun, simulation }: Pick<Rollout, "dryRun" | "simulation">): boolean {
+  return !dryRun && !simulation;
 }
 
 /** What the reducer needs to know of a decision. */
@@ -44,8 +61,7 @@ export function summaryOf(decision: Decision, rollout: { dryRun: boolean; slotTa
 
 /** Micro-USD per hour that an admitted rollout takes of its environment's sum. Dry runs and simulations take nothing. */
 export function reservationOf(rollout: Pick<Rollout, "dryRun" | "simulation">, decision: Decision): number {
-  if (rollout.dryRun || rollout.simulation) return 0;
-  return microUsd(decision);
+  return takesRoom(rollout) ? microUsd(decision) : 0;
 }
 
 export function microUsd(decision: Decision): number {

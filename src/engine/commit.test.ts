@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Plan } from "../core/plan/schema.ts";
+import { lockEnvironment } from "../store/queries/admission.ts";
 import { verifyAudit } from "./audit-log.ts";
 import { commit, type EventBody } from "./commit.ts";
 import { SYSTEM } from "./engine.ts";
@@ -229,4 +230,34 @@ test("everything that happened stands in the audit log, which verifies", async (
   );
   expect(rows.map(({ action }) => action)).toEqual(["rollout.proposed", "rollout.abort-requested"]);
   expect(await verifyAudit(on.database, TENANT)).toMatchObject({ ok: true, problem: null });
+});
+
+test("a simulation does not wait for whoever holds its environment's sum, and a plan that costs does", async () => {
+  const name = fresh();
+  await on.database.query(
+    "INSERT INTO environments (tenant, environment) VALUES ($1, 'staging') ON CONFLICT DO NOTHING",
+    [TENANT],
+  );
+  const held = Promise.withResolvers<void>();
+  const holding = Promise.withResolvers<void>();
+  const holder = on.database.transaction(async (tx) => {
+    await lockEnvironment(tx, TENANT, "staging");
+    holding.resolve();
+    await held.promise;
+  });
+  await holding.promise;
+  expect((await on.propose({ name, environment: "staging" })).phase).toBe("Verifying");
+  const plan = simulatedPlan({ name, environment: "staging" });
+  const real: Plan = { ...plan, spec: { ...plan.spec, target: "local" } };
+  const simulated = on.parts.targets.get("simulated");
+  if (simulated === undefined) throw new Error("the fixture has a simulated target");
+  const parts = { ...on.parts, targets: new Map([["local" as const, simulated]]) };
+  let proposed = false;
+  const costing = propose(parts, { tenant: TENANT, actor: ROBOT, plan: real }).then(() => {
+    proposed = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(proposed).toBe(false);
+  held.resolve();
+  await Promise.all([holder, costing]);
 });

@@ -2,6 +2,7 @@ import { advance } from "../core/rollout/advance.ts";
 import { holdsSlot } from "../core/rollout/phases.ts";
 import type { Rollout, RolloutEvent } from "../core/rollout/rollout.ts";
 import type { Transaction } from "../store/database.ts";
+import { lockEndpoint } from "../store/queries/endpoints.ts";
 import { admit } from "./admission.ts";
 import { auditFactOf } from "./audit-fact.ts";
 import { appendAudit } from "./audit-log.ts";
@@ -75,8 +76,8 @@ export function tell(parts: EngineParts, fact: CommittedEvent): void {
 }
 
 /**
- * `commit` within the caller's transaction. Locks are taken in this order: rollouts, then the environment. `facts`
- * collects what `tell` is to be called with once the transaction is through.
+ * `commit` within the caller's transaction. Locks are taken in this order: rollouts, the endpoint, its queue, then the
+ * environment. `facts` collects what `tell` is to be called with once the transaction is through.
  */
 export async function applyEvent(
   tx: Transaction,
@@ -84,19 +85,21 @@ export async function applyEvent(
   change: Change,
   facts: CommittedEvent[] = [],
 ): Promise<Committed> {
-  const before = await lockRollout(tx, change);
+  const { job } = change;
+  // Sent together and run in this order: after the rollout's lock, never before, for a signal takes the two so as well.
+  const [before, seen] = await Promise.all([
+    lockRollout(tx, change),
+    job === undefined ? isKnownCause(tx, change) : finishJob(tx, job),
+  ]);
   if (before === undefined) throw new EngineError("no-such-rollout", `There is no rollout ${change.rolloutId}.`);
-  if (change.job !== undefined) {
-    // After the rollout's lock, never before: a signal takes the two in this order as well.
-    if (!(await finishJob(tx, change.job))) throw new Fenced();
-  } else if (await isKnownCause(tx, change)) {
+  if (job !== undefined && !seen) throw new Fenced();
+  if (job === undefined && seen)
     return { rollout: before, accepted: true, refusal: null, repeated: true, next: undefined };
-  }
   const body = typeof change.event === "function" ? await change.event(tx, before) : change.event;
   const event: RolloutEvent = { ...body, atMs: parts.nowMs() };
   const { rollout, accepted, refusal } = advance(before, event);
   if (!accepted) {
-    if (change.job !== undefined && before.pending?.sequence === change.job.sequence) {
+    if (job !== undefined && before.pending?.sequence === job.sequence) {
       throw new Error(`broken invariant: ${event.type} is no answer to what is outstanding: ${refusal}`);
     }
     return { rollout: before, accepted, refusal: refusal ?? "refused", repeated: false, next: undefined };
@@ -105,26 +108,33 @@ export async function applyEvent(
   if (event.type === "snapshot-taken") {
     await recordSnapshot(tx, rollout, { bytes: change.snapshotBytes, host: change.claimFor?.host });
   }
-  await saveRollout(tx, { rollout, event, actor: change.actor.id, cause: change.cause });
-  await appendAudit(tx, auditFactOf({ before, after: rollout, event, actor: change.actor }));
-  const next = await replaceJobs(tx, before, rollout, change.claimFor);
+  const [, , next] = await Promise.all([
+    saveRollout(tx, { rollout, event, actor: change.actor.id, cause: change.cause }),
+    appendAudit(tx, auditFactOf({ before, after: rollout, event, actor: change.actor })),
+    replaceJobs(tx, { before, after: rollout, answered: job?.sequence }, change.claimFor),
+  ]);
   facts.push({ before, after: rollout, event: event.type });
   if (holdsSlot(before) && !holdsSlot(rollout)) await dequeueNext(tx, parts, rollout, facts);
   return { rollout, accepted, refusal: null, repeated: false, next };
 }
 
-/** At most one command is outstanding: what was so before and is no more falls away, what is new becomes a job. */
+/**
+ * At most one command is outstanding: what was so before and is no more falls away, unless it was `answered` and is
+ * finished, and what is new becomes a job.
+ */
 async function replaceJobs(
   tx: Transaction,
-  before: Rollout,
-  after: Rollout,
+  { before, after, answered }: { before: Rollout; after: Rollout; answered: number | undefined },
   claimFor: Change["claimFor"],
 ): Promise<Job | undefined> {
   if (before.pending?.sequence === after.pending?.sequence) return undefined;
-  if (before.pending !== null) await deleteObsoleteJobs(tx, after);
-  if (after.pending === null) return undefined;
   const worker = claimFor?.wants(after) ? { id: claimFor.id, host: claimFor.host } : undefined;
-  return insertJob(tx, { rollout: after, command: after.pending.command, worker });
+  const { pending } = after;
+  const [, next] = await Promise.all([
+    before.pending === null || answered === before.pending.sequence ? undefined : deleteObsoleteJobs(tx, after),
+    pending === null ? undefined : insertJob(tx, { rollout: after, command: pending.command, worker }),
+  ]);
+  return next;
 }
 
 /**
@@ -138,10 +148,7 @@ export async function dequeueNext(
   facts: CommittedEvent[],
 ): Promise<void> {
   // Whoever queues a rollout holds this lock while looking at the slot, so none can miss that it became free.
-  await tx.query("SELECT 1 FROM environments WHERE tenant = $1 AND environment = $2 FOR UPDATE", [
-    slot.tenant,
-    slot.endpoint.environment,
-  ]);
+  await lockEndpoint(tx, { tenant: slot.tenant, ...slot.endpoint });
   for (;;) {
     const rolloutId = await oldestQueued(tx, slot);
     if (rolloutId === undefined) return;

@@ -8,6 +8,12 @@ import { type Claim, heldJobs, type Job, releaseJobs, retryJob } from "./jobs.ts
 import { type Performed, perform } from "./perform.ts";
 import { answerTo, isPoison, waitMs } from "./retry.ts";
 
+/** A job, and its rollout where the commit that made the job has just told it. */
+interface Work {
+  job: Job;
+  rollout?: Rollout;
+}
+
 interface InFlight {
   job: Job;
   stop: AbortController;
@@ -92,27 +98,27 @@ export class JobRunner {
   }
 
   async #runChain(first: Job): Promise<void> {
-    let job: Job | undefined = first;
-    while (job !== undefined) {
+    let work: Work | undefined = { job: first };
+    while (work !== undefined) {
       const stop = new AbortController();
-      const current: Job = job;
-      this.#inFlight.set(current.id, { job: current, stop });
+      const { job }: Work = work;
+      this.#inFlight.set(job.id, { job, stop });
       try {
-        job = await this.#step(current, stop.signal);
+        work = await this.#step(work, stop.signal);
       } catch (error) {
-        job = undefined;
-        if (!(error instanceof Fenced)) await this.#giveBack(current, error, stop.signal);
+        work = undefined;
+        if (!(error instanceof Fenced)) await this.#giveBack(job, error, stop.signal);
       } finally {
-        this.#inFlight.delete(current.id);
+        this.#inFlight.delete(job.id);
       }
     }
   }
 
-  async #step(job: Job, signal: AbortSignal): Promise<Job | undefined> {
+  async #step({ job, rollout }: Work, signal: AbortSignal): Promise<Work | undefined> {
     let performed: Performed;
     try {
       if (isPoison(job)) throw new Error(`it was begun ${job.attempts} times and never ended`);
-      performed = await perform(this.#options.parts, job, signal);
+      performed = await perform(this.#options.parts, { job, rollout }, signal);
     } catch (error) {
       signal.throwIfAborted();
       return this.#onError(job, error, signal);
@@ -120,7 +126,7 @@ export class JobRunner {
     return this.#commit(job, performed, signal);
   }
 
-  async #onError(job: Job, error: unknown, signal: AbortSignal): Promise<Job | undefined> {
+  async #onError(job: Job, error: unknown, signal: AbortSignal): Promise<Work | undefined> {
     if (error instanceof Fenced) throw error;
     const answer = isPoison(job) ? { do: "fail" as const, message: String(error) } : answerTo(error, job);
     this.#report(job, `command-${answer.do === "fail" ? "failed" : "repeated"}`, error);
@@ -152,7 +158,7 @@ export class JobRunner {
     }
   }
 
-  async #commit(job: Job, { event, snapshotBytes }: Performed, signal: AbortSignal): Promise<Job | undefined> {
+  async #commit(job: Job, { event, snapshotBytes }: Performed, signal: AbortSignal): Promise<Work | undefined> {
     const { parts, host } = this.#options;
     const change: Change = {
       tenant: job.tenant,
@@ -165,7 +171,7 @@ export class JobRunner {
       claimFor: { id: this.worker, host, wants: (rollout) => this.#wantsNext(job, rollout) },
     };
     const committed = await this.#whileDatabaseIsAway(signal, (): Promise<Committed> => commit(parts, change));
-    return committed.next;
+    return committed.next && { job: committed.next, rollout: committed.rollout };
   }
 
   /** The slot of the job that ends now is free for the one that follows. */

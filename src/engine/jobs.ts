@@ -64,7 +64,7 @@ export async function insertJob(
          CASE WHEN mine THEN 1 ELSE 0 END, CASE WHEN mine THEN $8::uuid END, CASE WHEN mine THEN now() END
        FROM place RETURNING ${COLUMNS}, worker IS NOT NULL AS claimed
      )
-     SELECT job.*, CASE WHEN NOT claimed THEN pg_notify('jobs', '') END FROM job`,
+     SELECT * FROM job`,
     [
       ...[tenant, id, sequence, JSON.stringify(from.command), endpoint.environment, endpoint.target, endpoint.name],
       ...[from.worker?.id ?? null, from.worker?.host ?? null],
@@ -72,7 +72,9 @@ export async function insertJob(
   );
   const row = rows[0];
   if (row === undefined) throw new Error(`broken invariant: the endpoint of rollout ${id} is not there`);
-  return row.claimed ? jobOf(row) : undefined;
+  if (row.claimed) return jobOf(row);
+  tx.notify("jobs", "");
+  return undefined;
 }
 
 /**

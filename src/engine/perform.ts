@@ -28,10 +28,15 @@ interface Work {
 /**
  * Does what a job asks for, through a driver, and answers what is to be told to the rollout. Doing it again, by this
  * worker or another, changes nothing more: targets are idempotent by desired state. Throws what the driver throws,
- * `Fenced` when the rollout has moved on, and the signal's reason once nobody wants the answer.
+ * `Fenced` when the rollout has moved on, and the signal's reason once nobody wants the answer. `rollout` is as the commit
+ * that made the job left it, when that was this moment; otherwise it is read.
  */
-export async function perform(parts: EngineParts, job: Job, signal: AbortSignal): Promise<Performed> {
-  const rollout = await loadRollout(parts.database, { tenant: job.tenant, rolloutId: job.rollout });
+export async function perform(
+  parts: EngineParts,
+  { job, rollout: known }: { job: Job; rollout?: Rollout | undefined },
+  signal: AbortSignal,
+): Promise<Performed> {
+  const rollout = known ?? (await loadRollout(parts.database, { tenant: job.tenant, rolloutId: job.rollout }));
   if (rollout?.pending?.sequence !== job.sequence) throw new Fenced();
   const { target: name } = rollout.endpoint;
   const target = parts.targets.get(name);

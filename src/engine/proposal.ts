@@ -7,10 +7,10 @@ import { newRollout } from "../core/rollout/new-rollout.ts";
 import { isTerminal } from "../core/rollout/phases.ts";
 import type { Rollout } from "../core/rollout/rollout.ts";
 import type { Transaction } from "../store/database.ts";
-import { type EndpointKey, lockEnvironment, reserve } from "../store/queries/admission.ts";
+import { type EndpointKey, reserve } from "../store/queries/admission.ts";
 import { ensureEndpoint } from "../store/queries/endpoints.ts";
 import { insertPlan, lockOpenRollouts, openRolloutOfPlan } from "../store/queries/rollouts.ts";
-import { decideNow, isSlotTaken, reservationOf, summaryOf } from "./admission.ts";
+import { decideNow, isSlotTaken, lockForAdmission, reservationOf, summaryOf } from "./admission.ts";
 import { applyEvent, tell } from "./commit.ts";
 import type { Actor, CommittedEvent, EngineParts } from "./engine.ts";
 import { endpointKey } from "./facts.ts";
@@ -42,7 +42,7 @@ export interface Proposed {
 
 /**
  * Proposes a plan: decides it and stores plan, rollout, first event, audit entry and the job that follows in one
- * transaction, in which the environment is locked. A plan that is denied is stored too, as a rollout that ended.
+ * transaction, in which the endpoint and, when it costs, the environment are locked. A plan that is denied is stored too, as a rollout that ended.
  * Errors: `ProposalErrorCode`; the target's own when it cannot be asked; `database-unavailable`.
  */
 export async function propose(parts: EngineParts, proposal: Proposal): Promise<Proposed> {
@@ -106,7 +106,7 @@ async function store(
   const supersedes = proposal.supersede === true && !rollout.dryRun;
   const open = supersedes ? await lockOpenRollouts(tx, at, "not-queued") : [];
   await ensureEndpoint(tx, at);
-  await lockEnvironment(tx, tenant, plan.spec.environment);
+  await lockForAdmission(tx, rollout);
   if (supersedes) open.push(...(await lockOpenRollouts(tx, at, "queued")));
   const running = rollout.dryRun ? undefined : await openRolloutOfPlan(tx, at, rollout.planDigest);
   if (running !== undefined) return { rollout: running.state, decision: running.decision, repeated: true };

@@ -65,17 +65,16 @@ export async function saveRollout(
   const { rollout, actor, cause } = change;
   const { atMs, type, ...payload } = change.event;
   const terminal = isTerminal(rollout.phase);
+  tx.notify("rollout_events", `${rollout.tenant}/${rollout.id}/${rollout.sequence}`);
   await tx.query(
     `WITH saved AS (
        UPDATE rollouts SET phase = $3, active = $4, terminal = $5, dry_run = $6, sequence = $7, state = $8, wake_at = $9,
          ended_at = CASE WHEN $5 THEN $10::timestamptz END,
          reserved_micro_usd_per_hour = CASE WHEN $5 THEN 0 ELSE reserved_micro_usd_per_hour END
        WHERE tenant = $1 AND id = $2 RETURNING tenant, id, sequence, phase
-     ), event AS (
-       INSERT INTO rollout_events (tenant, rollout, sequence, at, type, phase, weight_percent, actor, payload, cause)
-       SELECT tenant, id, sequence, $10, $11, phase, $12, $13, $14, $15 FROM saved
      )
-     SELECT pg_notify('rollout_events', tenant || '/' || id || '/' || sequence) FROM saved`,
+     INSERT INTO rollout_events (tenant, rollout, sequence, at, type, phase, weight_percent, actor, payload, cause)
+     SELECT tenant, id, sequence, $10, $11, phase, $12, $13, $14, $15 FROM saved`,
     [
       ...[rollout.tenant, rollout.id, rollout.phase, holdsSlot(rollout), terminal, rollout.dryRun, rollout.sequence],
       ...[JSON.stringify(rollout), timeOf(rollout.wakeAtMs), timeOf(rollout.seenAtMs)],

@@ -105,6 +105,36 @@ test("notifications arrive, and a listener whose connection is killed comes back
   await stop();
 });
 
+test("a transaction tells what it has to tell once it is committed, and nothing when it is not", async () => {
+  const heard: string[] = [];
+  const stop = await on.database.listen("told", (payload) => heard.push(payload));
+  const given = on.database.transaction(async (tx) => {
+    tx.notify("told", "never");
+    await tx.query("SELECT 1/0");
+  });
+  await expect(given).rejects.toThrow("division by zero");
+  await on.database.transaction(async (tx) => {
+    tx.notify("told", "one");
+    tx.notify("told", "two");
+    await tx.query("SELECT 1");
+    expect(heard).toEqual([]);
+  });
+  await expect.poll(() => heard).toEqual(["one", "two"]);
+  await stop();
+});
+
+test("statements that are sent together run in their order, and the first that fails undoes them all", async () => {
+  await on.database.query("CREATE TABLE ordered (id bigint GENERATED ALWAYS AS IDENTITY, word text NOT NULL)");
+  const insert = (word: string | null) => ["INSERT INTO ordered (word) VALUES ($1)", [word]] as const;
+  await on.database.transaction((tx) => Promise.all(["a", "b", "c"].map((word) => tx.query(...insert(word)))));
+  const broken = on.database.transaction((tx) =>
+    Promise.all(["d", null, "e"].map((word) => tx.query(...insert(word)))),
+  );
+  await expect(broken).rejects.toThrow("null value");
+  const { rows } = await on.database.query<{ word: string }>("SELECT word FROM ordered ORDER BY id");
+  expect(rows.map(({ word }) => word)).toEqual(["a", "b", "c"]);
+});
+
 test("a session tells when it is lost, once, and not when it is closed", async () => {
   const lost: string[] = [];
   const session = await on.database.session();

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { isConnectionFailure, isRepeatable, isStalePlan, toStoreError } from "./database-error.ts";
 import { Listener } from "./listener.ts";
+import { type Notice, Notifier } from "./notifier.ts";
 import { StoreError, type StoreLog } from "./store-error.ts";
 
 export interface Result<Row> {
@@ -18,9 +19,14 @@ export interface Queryable {
   query<Row extends object = Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<Result<Row>>;
 }
 
-/** What `transaction` hands out: everything on it happens, or nothing does. */
+/**
+ * What `transaction` hands out: everything on it happens, or nothing does. Statements that are asked for without waiting
+ * for one another reach the server together and run there in that order.
+ */
 export interface Transaction extends Queryable {
   readonly isTransaction: true;
+  /** Tells whoever listens on the channel, soon after the commit and never without it. */
+  notify(channel: string, payload: string): void;
 }
 
 /** A connection that stays with its holder: a session advisory lock lives as long as it does. */
@@ -44,6 +50,7 @@ export class Database implements Queryable {
   readonly #pool: pg.Pool;
   readonly #config: pg.ClientConfig;
   readonly #listener: Listener;
+  readonly #notifier: Notifier;
   readonly #log: StoreLog | undefined;
 
   constructor(url: string, options: DatabaseOptions = {}) {
@@ -55,11 +62,12 @@ export class Database implements Queryable {
       keepAlive: true,
       types: { getTypeParser },
     };
-    this.#pool = new pg.Pool({ ...this.#config, max: options.max ?? 4, idleTimeoutMillis: 30_000 });
+    this.#pool = new pg.Pool({ ...this.#config, pipeline: true, max: options.max ?? 4, idleTimeoutMillis: 30_000 });
     // A connection that breaks while idle is replaced at the next query; without a listener it would end the process.
     this.#pool.on("error", (error) => this.#log?.warn("database-connection-lost", { reason: error.message }));
     this.#pool.on("connect", (client) => client.on("error", () => undefined));
     this.#listener = new Listener(() => new pg.Client({ ...this.#config }), options.log);
+    this.#notifier = new Notifier(this, options.log);
   }
 
   async query<Row extends object = Record<string, unknown>>(
@@ -108,8 +116,10 @@ export class Database implements Queryable {
   async #transactionOnce<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
+    const notices: Notice[] = [];
     const tx: Transaction = {
       isTransaction: true,
+      notify: (channel, payload) => void notices.push({ channel, payload }),
       query: async <Row extends object>(sql: string, values: readonly unknown[] = []) =>
         resultOf<Row>(await client.query(prepared(sql, values))),
     };
@@ -119,6 +129,7 @@ export class Database implements Queryable {
       const end = await client.query("COMMIT");
       // A statement that failed and whose error `work` swallowed turns COMMIT into a rollback without an error.
       if (end.command !== "COMMIT") throw new Error("a statement of the transaction failed, so nothing was committed");
+      this.#notifier.tell(notices);
       return value;
     } catch (error) {
       if (isConnectionFailure(error) || isStalePlan(error)) broken = asError(error);
@@ -176,6 +187,7 @@ export class Database implements Queryable {
   }
 
   async close(): Promise<void> {
+    await this.#notifier.told();
     await this.#listener.close();
     await this.#pool.end();
   }

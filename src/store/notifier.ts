@@ -1,0 +1,54 @@
+import type { Queryable } from "./database.ts";
+import type { StoreLog } from "./store-error.ts";
+
+export interface Notice {
+  channel: string;
+  payload: string;
+}
+
+/**
+ * Tells what was committed, all that came together in one statement. A NOTIFY inside the transaction itself would make
+ * every commit of the database wait for every other one's disk write: PostgreSQL holds one lock from the notification
+ * to the end of the commit. What is lost when a process dies in between is found by those who look all the same.
+ */
+export class Notifier {
+  readonly #db: Queryable;
+  readonly #log: StoreLog | undefined;
+  #waiting: Notice[] = [];
+  #telling: Promise<void> | undefined;
+
+  constructor(db: Queryable, log: StoreLog | undefined) {
+    this.#db = db;
+    this.#log = log;
+  }
+
+  /** Never throws and never waits. */
+  tell(notices: readonly Notice[]): void {
+    if (notices.length === 0) return;
+    this.#waiting.push(...notices);
+    this.#telling ??= this.#tellAll().finally(() => {
+      this.#telling = undefined;
+    });
+  }
+
+  /** Resolves when everything is told. */
+  async told(): Promise<void> {
+    await this.#telling;
+  }
+
+  async #tellAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const notices = this.#waiting;
+      this.#waiting = [];
+      try {
+        await this.#db.query(
+          "SELECT count(pg_notify(channel, payload)) FROM unnest($1::text[], $2::text[]) AS notice (channel, payload)",
+          [notices.map(({ channel }) => channel), notices.map(({ payload }) => payload)],
+        );
+      } catch (error) {
+        // Those who listen are told to look for themselves once their own connection is back.
+        this.#log?.warn("notices-lost", { reason: String(error) });
+      }
+    }
+  }
+}
