@@ -21,8 +21,11 @@ export function isAlive(mark: ProcessMark): boolean {
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
   const startedAt = startOf(mark.pid);
+  if (startedAt === ENDED) return false;
   return mark.startedAt === "" || startedAt === "" || startedAt === mark.startedAt;
 }
+
+const ENDED = "ended";
 
 /** Field 22 of /proc/pid/stat, ticks since the boot (proc_pid_stat(5)); the name in field 2 may hold spaces. */
 function startOf(pid: number): string {
@@ -30,7 +33,7 @@ function startOf(pid: number): string {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
     // A zombie has ended; only its parent has not looked yet.
-    return fields[0] === "Z" ? "ended" : (fields[19] ?? "");
+    return fields[0] === "Z" ? ENDED : (fields[19] ?? "");
   } catch {
     return "";
   }
