@@ -14,6 +14,8 @@ import { openLocalArtifacts } from "../drivers/artifacts/local/local-artifacts.t
 import { filePrices } from "../drivers/prices/file/file-prices.ts";
 import { createSecretFile } from "../drivers/secrets/local/create-secret-file.ts";
 import { localSecrets } from "../drivers/secrets/local/local-secrets.ts";
+import { localSignatures } from "../drivers/signatures/local/local-signatures.ts";
+import { mockSignatures } from "../drivers/signatures/mock/mock-signatures.ts";
 import { LocalTarget } from "../drivers/target/local/local-target.ts";
 import type { SimulatedEndpoint } from "../drivers/target/simulated/simulated-store.ts";
 import { SimulatedTarget } from "../drivers/target/simulated/simulated-target.ts";
@@ -142,6 +144,7 @@ async function composeParts(
       ["simulated", simulated],
     ]),
     artifacts: await composeArtifacts(config),
+    signatures: { live: localSignatures, simulated: mockSignatures },
     ...(await composePolicy()),
     nowMs: Date.now,
     log,

@@ -133,6 +133,9 @@ export const rolloutEventSchema = z
     phase: z.string(),
     weightPercent: z.number(),
     actor: z.string(),
+    simulation: z.boolean(),
+    /** What every action of a simulation reports. */
+    report: z.literal("COMPLIANT").optional(),
     details: z.record(z.string(), z.unknown()),
   })
   .meta({ id: "RolloutEvent" });

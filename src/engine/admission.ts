@@ -7,7 +7,10 @@ import { lockEndpoint } from "../store/queries/endpoints.ts";
 import type { EngineParts } from "./engine.ts";
 import { type FactsQuestion, gatherFacts, settingsOf } from "./facts.ts";
 
-type AdmissionParts = Pick<EngineParts, "artifacts" | "defaultSettings" | "nowMs" | "policySet" | "prices">;
+type AdmissionParts = Pick<
+  EngineParts,
+  "artifacts" | "defaultSettings" | "nowMs" | "policySet" | "prices" | "signatures"
+>;
 
 /** Decides a plan with what the server knows now. Inside a transaction that holds the environment's lock, it binds. */
 export async function decideNow(db: Queryable, parts: AdmissionParts, question: FactsQuestion): Promise<Decision> {

@@ -1,5 +1,4 @@
 import { ContinuumError } from "../core/error.ts";
-import { verifyTestEvidence } from "../core/evidence/verify-trusted.ts";
 import type { Plan } from "../core/plan/schema.ts";
 import type { Facts } from "../core/policy/decision.ts";
 import type { ArtifactInfo } from "../drivers/artifacts/artifacts.ts";
@@ -9,7 +8,7 @@ import type { EngineParts } from "./engine.ts";
 
 export type EvidenceFacts = Required<Pick<Facts, "unknownNames" | "evidence" | "evidenceProblems">>;
 
-type EvidenceParts = Pick<EngineParts, "artifacts" | "nowMs">;
+type EvidenceParts = Pick<EngineParts, "artifacts" | "nowMs" | "signatures">;
 interface Subject {
   tenant: string;
   plan: Plan;
@@ -43,7 +42,7 @@ export async function gatherEvidence(db: Queryable, parts: EvidenceParts, subjec
   if (info.encrypted) facts.evidence.encryption = true;
   else facts.evidenceProblems.encryption = "The artifact lies in the store unencrypted.";
   await addArtifactDigest(parts, { ...subject, digest }, facts);
-  await addTests(db, { tenant: subject.tenant, digest, nowMs: parts.nowMs() }, facts);
+  await addTests(db, parts, { tenant: subject.tenant, digest }, facts);
   return facts;
 }
 
@@ -92,7 +91,8 @@ async function addArtifactDigest(
 
 async function addTests(
   db: Queryable,
-  at: { tenant: string; digest: string; nowMs: number },
+  { signatures: { live }, nowMs }: EvidenceParts,
+  at: { tenant: string; digest: string },
   facts: EvidenceFacts,
 ): Promise<void> {
   const about = { tenant: at.tenant, subjectDigest: at.digest, kind: "tests" };
@@ -100,10 +100,10 @@ async function addTests(
   const keys = await trustedKeys(db, at.tenant, "tests");
   // Newest first: the last word of a trusted key counts, so that a failed run takes back what an earlier one vouched for.
   for (const bundle of bundles) {
-    const verified = verifyTestEvidence(bundle.toString("utf8"), {
+    const verified = await live.verify("tests", bundle, {
       subjectDigest: at.digest,
       trustedKeys: keys,
-      nowMs: at.nowMs,
+      nowMs: nowMs(),
     });
     if (verified.ok) {
       facts.evidence.tests = true;

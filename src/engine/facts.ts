@@ -24,7 +24,7 @@ export interface FactsQuestion {
   scaling?: boolean;
 }
 
-type FactsParts = Pick<EngineParts, "artifacts" | "nowMs">;
+type FactsParts = Pick<EngineParts, "artifacts" | "nowMs" | "signatures">;
 
 /**
  * What the server knows about a plan, gathered before the policy is asked. Nothing here decides. Of a simulated plan it

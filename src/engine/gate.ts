@@ -1,18 +1,23 @@
+import { assert } from "../core/error.ts";
 import { planDigest, sha256Digest } from "../core/plan/canonical.ts";
 import type { Plan } from "../core/plan/schema.ts";
-import type { Gate } from "../core/policy/decision.ts";
+import type { EvidenceKind, Gate } from "../core/policy/decision.ts";
 import { refusals } from "../core/policy/refusals.ts";
 import type { Rollout } from "../core/rollout/rollout.ts";
 import { readPlanBytes, readRollout } from "../store/queries/rollouts.ts";
 import { decideNow } from "./admission.ts";
 import type { EngineParts } from "./engine.ts";
+import type { FactsQuestion } from "./facts.ts";
 
 export interface GateRefusal {
   clause: string;
   message: string;
 }
 
-type GateParts = Pick<EngineParts, "artifacts" | "database" | "defaultSettings" | "nowMs" | "policySet" | "prices">;
+type GateParts = Pick<
+  EngineParts,
+  "artifacts" | "database" | "defaultSettings" | "nowMs" | "policySet" | "prices" | "signatures"
+>;
 
 /**
  * Decides a rollout again at a gate, over the stored bytes of its plan: every denial, and everything that must be there
@@ -32,15 +37,41 @@ export async function gateRefusals(
   if (bytes === undefined || changed !== null)
     return [{ clause: "CP-8", message: changed ?? "The plan is not stored." }];
   if (rollout.simulation) return [];
-  const decision = await decideNow(parts.database, parts, {
-    tenant,
-    plan: planOfBytes(bytes, rollout.dryRun),
-    planDigest: rollout.planDigest,
-    gate,
-    principal: { kind: "system" },
-    rollout,
-  });
-  return refusals(decision);
+  const plan = planOfBytes(bytes, rollout.dryRun);
+  return refusals(await decideNow(parts.database, parts, questionAt(rollout, plan, gate)));
+}
+
+/**
+ * What a simulated rollout is asked for in place of refusals: for everything that the same plan would owe at the gate, a
+ * mock is made and judged. Answers what they stood in for, e.g. `evidence:tests` or `approval:approver`.
+ */
+export async function mockAnswers(
+  parts: GateParts,
+  rollout: Rollout,
+  gate: Extract<Gate, "verify" | "pre-provision">,
+): Promise<string[]> {
+  const { live } = await decideNow(parts.database, parts, questionAt(rollout, rollout.plan, gate));
+  const answers: string[] = [];
+  for (const obligation of live?.obligations ?? []) {
+    if (obligation.kind === "approval") answers.push(`approval:${obligation.role}`);
+    if (obligation.kind === "evidence") {
+      await judgeMock(parts, rollout, obligation.of);
+      answers.push(`evidence:${obligation.of}`);
+    }
+  }
+  return answers;
+}
+
+async function judgeMock(parts: GateParts, { planDigest: subjectDigest }: Rollout, of: EvidenceKind): Promise<void> {
+  const { simulated } = parts.signatures;
+  const context = { subjectDigest, trustedKeys: [], nowMs: parts.nowMs() };
+  const verdict = await simulated.verify(of, simulated.make(of, subjectDigest), context);
+  assert(verdict.ok && verdict.simulated, "a mock is judged by mocks, and says that it is one");
+}
+
+function questionAt(rollout: Rollout, plan: Plan, gate: Gate): FactsQuestion {
+  const { tenant, planDigest: digest } = rollout;
+  return { tenant, plan, planDigest: digest, gate, principal: { kind: "system" }, rollout };
 }
 
 /** A stored plan as data. Read it only after its bytes were compared with their digest. */

@@ -5,7 +5,7 @@ import { readSnapshot } from "../store/queries/rollouts.ts";
 import type { EventBody } from "./commit.ts";
 import type { EngineParts } from "./engine.ts";
 import { EngineError, Fenced } from "./engine-error.ts";
-import { gateRefusals } from "./gate.ts";
+import { gateRefusals, mockAnswers } from "./gate.ts";
 import type { Job } from "./jobs.ts";
 import { loadRollout } from "./rollout-rows.ts";
 import { guardOf, versionOf } from "./version.ts";
@@ -53,12 +53,15 @@ export async function perform(
   const { command } = job;
   switch (command.type) {
     case "verify":
-      return { event: { type: "verified", refusals: await refusalsAt(work, "verify") } };
+      return {
+        event: { type: "verified", refusals: await refusalsAt(work, "verify"), ...(await mocksAt(work, "verify")) },
+      };
     case "snapshot":
       return snapshot(work);
     case "gate": {
       const refusals = await refusalsAt(work, "pre-provision");
-      return { event: refusals.length === 0 ? { type: "gate-passed" } : { type: "gate-refused", refusals } };
+      if (refusals.length > 0) return { event: { type: "gate-refused", refusals } };
+      return { event: { type: "gate-passed", ...(await mocksAt(work, "pre-provision")) } };
     }
     case "provision":
       await provision(work);
@@ -81,6 +84,10 @@ export async function perform(
 
 function refusalsAt({ parts, rollout }: Work, gate: "verify" | "pre-provision") {
   return gateRefusals(parts, rollout.tenant, rollout.id, gate);
+}
+
+async function mocksAt({ parts, rollout }: Work, gate: "verify" | "pre-provision"): Promise<{ mocks?: string[] }> {
+  return rollout.simulation ? { mocks: await mockAnswers(parts, rollout, gate) } : {};
 }
 
 async function snapshot({ target, effect }: Work): Promise<Performed> {

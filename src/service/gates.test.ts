@@ -161,6 +161,16 @@ describe("the gates", () => {
       decision: { report: "COMPLIANT", simulation: true },
     });
     expect(done.decision.live).toMatchObject({ decision: "deny" });
+    const events = await Array.fromAsync(await on.call("rollouts.events", ci, { params: { id: done.id } }));
+    expect(events.every(({ simulation, report }) => simulation && report === "COMPLIANT")).toBe(true);
+    // Mocks answer all that the same plan would owe, the encrypted artifact (AO-14) and the people among it.
+    const due = done.decision.live?.obligations.flatMap(({ kind, of, role }) =>
+      kind === "snapshot" ? [] : [`${kind}:${of ?? role}`],
+    );
+    expect(due).toEqual(expect.arrayContaining(["approval:approver", "evidence:encryption", "evidence:tests"]));
+    for (const type of ["verified", "gate-passed"]) {
+      expect(events.find((event) => event.type === type)?.details["mocks"]).toEqual(due);
+    }
     const live = await submit({ artifact, name: "pretended" });
     expect(clauses(live)).toEqual(["P5"]);
   });

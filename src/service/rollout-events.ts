@@ -55,8 +55,9 @@ async function hasEndedBefore(
 function view(row: EventRow): EventView {
   // What was decided stands in the rollout itself; here it would be repeated with every reader.
   const { decision: _, admission: __, ...details } = row.payload;
-  const { sequence, type, phase, weightPercent, actor } = row;
-  return { sequence, at: row.at.toISOString(), type, phase, weightPercent, actor, details };
+  const { sequence, type, phase, weightPercent, actor, simulation } = row;
+  const report = simulation ? { report: "COMPLIANT" as const } : {};
+  return { sequence, at: row.at.toISOString(), type, phase, weightPercent, actor, simulation, ...report, details };
 }
 
 /** Wakes one waiter. A ring while nobody waits is kept for the next wait. */

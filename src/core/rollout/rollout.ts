@@ -174,9 +174,10 @@ export type RolloutEvent = { atMs: number } & (
   | { type: "alarm"; name: string; message: string }
   /** Time passed; the reducer looks at its own deadlines. */
   | { type: "tick" }
-  | { type: "verified"; refusals: { clause: string; message: string }[] }
+  /** `mocks`: what stood in for people, signatures and CI; only in simulation. */
+  | { type: "verified"; refusals: { clause: string; message: string }[]; mocks?: string[] }
   | { type: "snapshot-taken"; sha256: string; empty: boolean }
-  | { type: "gate-passed" }
+  | { type: "gate-passed"; mocks?: string[] }
   | { type: "gate-refused"; refusals: { clause: string; message: string }[] }
   | { type: "provisioned" }
   | { type: "shifted"; percent: number }

@@ -16,6 +16,13 @@ export interface Signatures {
   verify(kind: EvidenceKind, bundle: Uint8Array, context: EvidenceContext): Promise<EvidenceVerdict>;
 }
 
+/** Makes and judges statements that are none, for simulated plans alone. */
+export interface MockSignatures extends Signatures {
+  readonly simulated: true;
+  /** A mock statement of that kind about the subject; no other driver takes it for evidence. */
+  make(kind: EvidenceKind, subjectDigest: string): Uint8Array;
+}
+
 export interface EvidenceContext {
   /** `sha256:...` of the artifact's plaintext, the plan or the image. */
   subjectDigest: string;

@@ -12,6 +12,8 @@ import type { PlanInput } from "../../core/plan/schema.ts";
 import type { PolicySettings, PriceTable } from "../../core/policy/decision.ts";
 import { loadPolicySet } from "../../core/policy/load-policy-set.ts";
 import { MemoryArtifacts } from "../../drivers/artifacts/memory/memory-artifacts.ts";
+import { localSignatures } from "../../drivers/signatures/local/local-signatures.ts";
+import { mockSignatures } from "../../drivers/signatures/mock/mock-signatures.ts";
 import type { SimulatedBehaviour } from "../../drivers/target/simulated/simulated-fault.ts";
 import { MemorySimulatedStore } from "../../drivers/target/simulated/simulated-store.ts";
 import { SimulatedTarget } from "../../drivers/target/simulated/simulated-target.ts";
@@ -125,6 +127,7 @@ function engineParts(
   const quiet = () => undefined;
   return {
     ...{ database: from.database, artifacts: from.artifacts, policySet: policySet.value, nowMs },
+    signatures: { live: localSignatures, simulated: mockSignatures },
     targets: new Map([
       ["simulated", target()],
       ["local", local],

@@ -106,6 +106,7 @@ export interface EventRow {
   weightPercent: number;
   actor: string;
   payload: Record<string, unknown>;
+  simulation: boolean;
 }
 
 export async function listEvents(
@@ -113,8 +114,9 @@ export async function listEvents(
   page: { tenant: string; rollout: string; after: number; limit: number },
 ): Promise<EventRow[]> {
   const { rows } = await db.query<EventRow>(
-    `SELECT sequence, at, type, phase, weight_percent AS "weightPercent", actor, payload FROM rollout_events
-     WHERE tenant = $1 AND rollout = $2 AND sequence > $3 ORDER BY sequence LIMIT $4`,
+    `SELECT e.sequence, e.at, e.type, e.phase, e.weight_percent AS "weightPercent", e.actor, e.payload, r.simulation
+     FROM rollout_events e JOIN rollouts r ON r.tenant = e.tenant AND r.id = e.rollout
+     WHERE e.tenant = $1 AND e.rollout = $2 AND e.sequence > $3 ORDER BY e.sequence LIMIT $4`,
     [page.tenant, page.rollout, page.after, page.limit],
   );
   return rows;

@@ -9,7 +9,10 @@ export function eventLine(event: RolloutEventView, paint: Paint): string {
   const phase = printable(event.phase).padEnd(16);
   const share = `${event.weightPercent} %`.padStart(6);
   const words = eventWords(event.details);
-  return `${paint.faint(time)}  ${paintPhase(phase, event.phase, paint)}${share}  ${printable(event.type)}${words === "" ? "" : `: ${printable(words)}`}`;
+  const simulated = event.simulation
+    ? paint.faint(`  (simulation${event.report === undefined ? "" : `: ${event.report}`})`)
+    : "";
+  return `${paint.faint(time)}  ${paintPhase(phase, event.phase, paint)}${share}  ${printable(event.type)}${words === "" ? "" : `: ${printable(words)}`}${simulated}`;
 }
 
 function paintPhase(text: string, phase: string, paint: Paint): string {
@@ -21,11 +24,17 @@ function paintPhase(text: string, phase: string, paint: Paint): string {
 
 /** Details are facts of the server's choosing: verdicts and refusals in words, plain values by name, others in JSON only. */
 function eventWords(details: Record<string, unknown>): string {
-  const { verdict, refusals, denials, ...rest } = details;
+  const { verdict, refusals, denials, mocks, ...rest } = details;
   const plain = Object.entries(rest)
     .filter(([, value]) => ["string", "number", "boolean"].includes(typeof value))
     .map(([name, value]) => (name === "message" || name === "reason" ? String(value) : `${name} ${String(value)}`));
-  return [...verdictWords(verdict), ...clauseWords(refusals), ...clauseWords(denials), ...plain].join("; ");
+  return [
+    ...verdictWords(verdict),
+    ...clauseWords(refusals),
+    ...clauseWords(denials),
+    ...mockWords(mocks),
+    ...plain,
+  ].join("; ");
 }
 
 /** The outcome, and the metrics that brought it about. */
@@ -38,6 +47,10 @@ function verdictWords(verdict: unknown): string[] {
 
 function clauseWords(list: unknown): string[] {
   return listOf(list).map(({ clause, message }) => `${String(clause)} ${String(message)}`);
+}
+
+function mockWords(mocks: unknown): string[] {
+  return Array.isArray(mocks) && mocks.length > 0 ? [`mocks answered ${mocks.map(String).join(", ")}`] : [];
 }
 
 function listOf(value: unknown): Record<string, unknown>[] {

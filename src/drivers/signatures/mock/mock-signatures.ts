@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { EvidenceKind } from "../../../core/policy/decision.ts";
-import type { Signatures } from "../signatures.ts";
+import type { MockSignatures } from "../signatures.ts";
 
 /** No reader of Sigstore bundles knows this type, so that what is made here is refused wherever evidence is real. */
 export const MOCK_MEDIA_TYPE = "application/vnd.continuum.mock-evidence.v1+json";
@@ -12,8 +12,9 @@ export function mockEvidence(kind: EvidenceKind, subjectDigest: string): string 
 }
 
 /** Stands in for signatures where a plan is simulated: accepts mock statements about the subject, and nothing real. */
-export const mockSignatures: Signatures = {
+export const mockSignatures: MockSignatures = {
   simulated: true,
+  make: (kind, subjectDigest) => Buffer.from(mockEvidence(kind, subjectDigest), "utf8"),
   async verify(kind, bundle, { subjectDigest }) {
     const mock = readMock(bundle);
     if (mock === null)

@@ -50,5 +50,6 @@ export function rolloutView(changes: Partial<OperationOutput<"rollouts.get">> = 
 }
 
 export function rolloutEvent(sequence: number, phase: string, type: string): OperationOutput<"rollouts.events"> {
-  return { sequence, at: "2026-11-01T10:00:01Z", type, phase, weightPercent: 10, actor: "system", details: {} };
+  const at = "2026-11-01T10:00:01Z";
+  return { sequence, at, type, phase, weightPercent: 10, actor: "system", simulation: false, details: {} };
 }
