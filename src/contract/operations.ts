@@ -21,11 +21,6 @@ import {
   tokenSchema,
 } from "./views.ts";
 
-const page = { cursor: z.string().max(512).optional(), limit: z.coerce.number().int().min(1).max(200).optional() };
-const byId = z.object({ id: z.string().max(64) });
-const byEndpoint = z.object({ environment: environmentSchema, target: targetSchema, name: z.string().max(40) });
-const comment = z.strictObject({ comment: z.string().max(2000).optional() });
-
 /** Every operation, by name. `service/` implements exactly these, and every surface offers only these. */
 export const operations = {
   "plans.check": {
@@ -368,19 +363,6 @@ export const operations = {
     output: breakerSchema,
   },
 } as const satisfies Record<string, Operation>;
-
-function action<Verb extends string>(summary: string, verb: Verb) {
-  return {
-    summary,
-    method: "POST",
-    path: `/v1/rollouts/{id}/${verb}`,
-    permission: "operate",
-    params: byId,
-    body: comment,
-    output: rolloutDetailSchema,
-    status: 202,
-  } as const;
-}
 
 export type Operations = typeof operations;
 export type OperationName = keyof Operations;
