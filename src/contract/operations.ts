@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { PHASES } from "../core/rollout/rollout.ts";
 import { type Operation, PRINCIPAL_KINDS, ROLES } from "./operation.ts";
+import { action, byEndpoint, byId, comment, page } from "./operation-parts.ts";
 import {
   approvalRequestSchema,
   artifactSchema,
