@@ -18,7 +18,6 @@ import {
   rolloutDetailSchema,
   rolloutEventSchema,
   rolloutSchema,
-  targetSchema,
   tokenSchema,
 } from "./views.ts";
 

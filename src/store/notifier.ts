@@ -1,5 +1,9 @@
-import type { Queryable } from "./database.ts";
 import type { StoreLog } from "./store-error.ts";
+
+/** The part of a database that telling needs. */
+interface Voice {
+  query(sql: string, values: readonly unknown[]): Promise<unknown>;
+}
 
 export interface Notice {
   channel: string;
@@ -12,12 +16,12 @@ export interface Notice {
  * to the end of the commit. What is lost when a process dies in between is found by those who look all the same.
  */
 export class Notifier {
-  readonly #db: Queryable;
+  readonly #db: Voice;
   readonly #log: StoreLog | undefined;
   #waiting: Notice[] = [];
   #telling: Promise<void> | undefined;
 
-  constructor(db: Queryable, log: StoreLog | undefined) {
+  constructor(db: Voice, log: StoreLog | undefined) {
     this.#db = db;
     this.#log = log;
   }
