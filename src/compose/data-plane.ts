@@ -1,0 +1,23 @@
+import { join } from "node:path";
+import type { Config } from "../config/schema.ts";
+import type { ProgramLog } from "../roles/program-log.ts";
+import type { RunningRole } from "../roles/role-process.ts";
+import { runServing } from "../serving/run-serving.ts";
+import { composeArtifacts } from "./compose-artifacts.ts";
+import { controlSocket } from "./control-socket.ts";
+
+/** The data plane: it gets the artifact store and nothing of the control plane or its database. */
+export async function composeServing(config: Config, log: ProgramLog): Promise<RunningRole> {
+  const artifacts = await composeArtifacts(config);
+  const serving = await runServing({
+    controlSocket: await controlSocket(config),
+    host: config.serving.host,
+    port: config.serving.port,
+    stateDir: join(config.dataDir, "serving"),
+    captureDir: join(config.dataDir, "capture"),
+    readModel: (tenant, digest) => artifacts.read(tenant, digest),
+    log: log.fieldsFirst,
+    capture: { enabled: config.serving.captureEnabled },
+  });
+  return { ready: { url: serving.url, opsUrl: serving.url }, stop: () => serving.close() };
+}
