@@ -3,10 +3,10 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type StartOrder, type StartReport, startReportSchema } from "../replica/start-order.ts";
 import { servingError } from "../serving-error.ts";
 import type { ReplicaSize } from "../sizes.ts";
+import { permissionFlags, replicaEntry } from "./replica-permissions.ts";
 
 /** Enough to find a running replica again after a restart. */
 export interface ReplicaRecord {
@@ -42,7 +42,7 @@ export interface StartFailure {
 
 /**
  * Starts a replica and waits until it has loaded its model and answered a warm-up. The process gets an empty
- * environment, a heap limit, and of Node's permissions only those to read files, to load ONNX Runtime and to listen.
+ * environment, a heap limit, and of Node's permissions only those that a replica needs.
  */
 export async function startReplica(options: StartOptions): Promise<{ record: ReplicaRecord; child: ChildProcess }> {
   const id = randomUUID();
@@ -51,7 +51,7 @@ export async function startReplica(options: StartOptions): Promise<{ record: Rep
     socketPath: join(options.socketDir, `${id.slice(0, 13)}.sock`),
     token: randomBytes(32).toString("base64url"),
   };
-  const child = spawn(process.execPath, [...nodeFlags(options.size), replicaEntry()], {
+  const child = spawn(process.execPath, [...nodeFlags(options), replicaEntry()], {
     env: {},
     cwd: "/",
     detached: true,
@@ -81,20 +81,10 @@ function orderFor(record: { socketPath: string; token: string }, options: StartO
   };
 }
 
-/** Sources run as they are and a package runs compiled: the replica's entry has this file's own extension. */
-function replicaEntry(): string {
-  const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
-  return fileURLToPath(new URL(`../replica/main${extension}`, import.meta.url));
-}
-
-function nodeFlags(size: ReplicaSize): string[] {
+function nodeFlags({ size, stateFile }: StartOptions): string[] {
   // Half for JavaScript: the model and its working memory are outside the heap, and the supervisor watches the sum.
   const heapMib = Math.max(64, Math.floor(size.memoryBytesMax / 2 / MEBIBYTE));
-  const flags = [`--max-old-space-size=${Math.min(heapMib, 4096)}`, "--no-warnings"];
-  // A Node without this flag would refuse to listen under --permission.
-  if (process.allowedNodeEnvironmentFlags.has("--allow-net"))
-    flags.push("--permission", "--allow-addons", "--allow-net", "--allow-fs-read=*");
-  return flags;
+  return [`--max-old-space-size=${Math.min(heapMib, 4096)}`, "--no-warnings", ...permissionFlags(stateFile)];
 }
 
 /** Resolves with null once the replica says it is ready, else with why it never will be. */
