@@ -22,7 +22,7 @@ export async function startWorkerRole(options: WorkerRoleOptions): Promise<Runni
   const parts = { ...options.parts, ...engineMetrics(registry, options.parts) };
   const { host, reconcile, syncCredentials } = options;
   const worker = new Worker({ parts, host, reconcile, syncCredentials });
-  await worker.start();
+  // A port that is taken is known before the worker holds any job.
   const ops = await createOpsServer({
     registry,
     host: "127.0.0.1",
@@ -35,6 +35,12 @@ export async function startWorkerRole(options: WorkerRoleOptions): Promise<Runni
       };
     },
   });
+  try {
+    await worker.start();
+  } catch (error) {
+    await ops.close();
+    throw error;
+  }
   return {
     ready: { opsUrl: ops.url },
     stop: async () => {

@@ -89,7 +89,7 @@ function startServer(): Promise<ChildProcess> {
   ];
   const child = spawn(process.execPath, argv, {
     cwd: folder,
-    env: { PATH: process.env["PATH"], HOME: folder },
+    env: { PATH: process.env["PATH"], HOME: folder, CONTINUUM_WORKER_OPS_PORT: "0" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   return new Promise((resolve, reject) => {
