@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { EndpointRef } from "../core/rollout/rollout.ts";
+import type { Target } from "../drivers/target/target.ts";
 import { createReconciler, type InvokeCredential } from "./reconcile.ts";
 import { type EngineFixture, engineFixture, ROBOT, TENANT } from "./testing/engine-fixture.ts";
 
@@ -93,6 +94,69 @@ test("several workers that find the same put it back once", async () => {
   expect(await variants(endpoint)).toEqual([{ role: "stable", percent: 100, wanted: 1 }]);
   const healed = on.logged.slice(before).filter(({ event }) => event === "endpoint-reconciled");
   expect(healed).toHaveLength(1);
+});
+
+async function audited(name: string): Promise<{ action: string; outcome: string; details: Record<string, unknown> }[]> {
+  const { rows } = await on.database.query<{ entry: Awaited<ReturnType<typeof audited>>[number] }>(
+    `SELECT convert_from(entry, 'UTF8')::jsonb AS entry FROM audit_entries WHERE subject = $1
+       AND convert_from(entry, 'UTF8')::jsonb ->> 'action' = 'endpoint.reconcile' ORDER BY id`,
+    [`development/simulated/${name}`],
+  );
+  return rows.map(({ entry }) => entry);
+}
+
+test("every repair stands in the audit log, once, and before its first effect", async () => {
+  const endpoint = await deployed("told");
+  await forget(endpoint);
+  let before: unknown[] = [];
+  const simulated = target();
+  const watched: typeof simulated = Object.assign(Object.create(simulated), {
+    describe: (at: Parameters<typeof simulated.describe>[0]) => simulated.describe(at),
+    provision: async (...call: Parameters<typeof simulated.provision>) => {
+      before = await audited("told");
+      return simulated.provision(...call);
+    },
+    shift: (...call: Parameters<typeof simulated.shift>) => simulated.shift(...call),
+    promote: (...call: Parameters<typeof simulated.promote>) => simulated.promote(...call),
+  });
+  const parts = { ...on.parts, targets: new Map([["simulated", watched] as const]) };
+  const watching = createReconciler({ parts, host: "here", targets: ["simulated"] });
+  await watching();
+  expect(await audited("told")).toEqual([]);
+  await watching();
+  expect(before).toMatchObject([{ outcome: "accepted", actor: { id: "system", kind: "system" } }]);
+  await watching();
+  const [entry, ...more] = await audited("told");
+  expect(more).toEqual([]);
+  expect(entry).toMatchObject({
+    details: { reason: "version", instanceCount: 1, endpoint: "development/simulated/told" },
+  });
+  expect((await simulated.describe({ tenant: TENANT, endpoint }))?.generation).toBe(entry?.details["generation"]);
+});
+
+test("a repair that fails is audited as such, and tried more and more rarely", async () => {
+  const endpoint = await deployed("stuck");
+  let nowMs = Date.now();
+  const parts = { ...on.parts, nowMs: () => nowMs };
+  const reconcile = createReconciler({ parts, host: "here", targets: ["simulated"] });
+  await forget(endpoint);
+  const broken = Object.assign(Object.create(target()), {
+    describe: (at: Parameters<Target["describe"]>[0]) => target().describe(at),
+    provision: () => Promise.reject(new Error("the host is too small")),
+  });
+  parts.targets = new Map([["simulated", broken]]);
+  for (let look = 0; look < 5; look += 1) await reconcile();
+  expect((await audited("stuck")).map(({ outcome }) => outcome)).toEqual(["accepted", "failed"]);
+  for (const waitMs of [3999, 2, 7998, 2, 15_998, 2]) {
+    nowMs += waitMs;
+    await reconcile();
+  }
+  expect(await audited("stuck")).toHaveLength(8);
+  // A target that can be changed again is not held up by what another reconciler saw.
+  const other = reconciler();
+  await other();
+  await other();
+  expect(await variants(endpoint)).toHaveLength(1);
 });
 
 test("a target that is away is said once, and looked at again", async () => {

@@ -2,9 +2,11 @@ import type { TargetName } from "../core/plan/schema.ts";
 import type { EndpointRef } from "../core/rollout/rollout.ts";
 import type { Effect, EndpointStatus, Target, TenantEndpoint } from "../drivers/target/target.ts";
 import type { Transaction } from "../store/database.ts";
+import { lockEndpoint, nextGeneration } from "../store/queries/endpoints.ts";
+import { type AuditFact, appendAudit } from "./audit-log.ts";
 import { type CredentialSink, createCredentialSync } from "./credential-sync.ts";
 import type { Desired } from "./endpoint-rows.ts";
-import type { EngineParts } from "./engine.ts";
+import { type EngineParts, SYSTEM } from "./engine.ts";
 import { RECONCILED_GUARD } from "./version.ts";
 
 export type { CredentialSink, InvokeCredential } from "./credential-sync.ts";
@@ -26,6 +28,18 @@ type Deviation =
   | { what: "leftover" };
 
 const LOCK_KEY = 7_266_816_004;
+/** Every try stands in the audit log for good, so what fails again and again is tried more and more rarely. */
+const RETRY_MS = 2000;
+const RETRY_MS_MAX = 10 * 60_000;
+
+/** What the looks of one reconciler know. */
+interface Looks {
+  /** What deviated at the last look. One look alone may have fallen between a commit and its effect. */
+  before: ReadonlyMap<string, string>;
+  after: Map<string, string>;
+  /** What could not be put right, until it is. */
+  failures: Map<string, { mark: string; count: number; notBeforeMs: number }>;
+}
 
 /**
  * Brings the targets of this host to what the database wants, where nothing is under way: after the serving process lost
@@ -36,8 +50,8 @@ const LOCK_KEY = 7_266_816_004;
 export function createReconciler(options: ReconcilerOptions): () => Promise<void> {
   const { parts, sink, targets = ["local"] } = options;
   const syncCredentials = sink === undefined ? undefined : createCredentialSync(parts, sink);
-  /** What deviated at the last look. One look alone may have fallen between a commit and its effect. */
   let before = new Map<string, string>();
+  const failures: Looks["failures"] = new Map();
   let away = false;
   return async () => {
     const after = new Map<string, string>();
@@ -45,7 +59,7 @@ export function createReconciler(options: ReconcilerOptions): () => Promise<void
       await syncCredentials?.();
       for (const name of targets) {
         const target = parts.targets.get(name);
-        if (target !== undefined) await reconcileTarget(options, target, { before, after });
+        if (target !== undefined) await reconcileTarget(options, target, { before, after, failures });
       }
       away = false;
     } catch (error) {
@@ -58,27 +72,51 @@ export function createReconciler(options: ReconcilerOptions): () => Promise<void
   };
 }
 
-async function reconcileTarget(
-  { parts, host }: ReconcilerOptions,
-  target: Target,
-  looks: { before: ReadonlyMap<string, string>; after: Map<string, string> },
-): Promise<void> {
+async function reconcileTarget({ parts, host }: ReconcilerOptions, target: Target, looks: Looks): Promise<void> {
   for (const endpoint of await restingEndpoints(parts, { target: target.name, host })) {
     const deviation = deviationOf(endpoint.desired, await target.describe(endpoint));
-    if (deviation === undefined) continue;
-    const key = JSON.stringify([endpoint.tenant, endpoint.endpoint]);
+    const key = JSON.stringify([target.name, endpoint.tenant, endpoint.endpoint]);
     const mark = JSON.stringify(deviation);
+    const failed = looks.failures.get(key);
+    if (failed?.mark !== mark) looks.failures.delete(key);
+    if (deviation === undefined) continue;
     looks.after.set(key, mark);
     if (looks.before.get(key) !== mark) continue;
-    // The transaction is only for its lock: of several workers on this host one heals, and the others look again.
-    await parts.database.transaction(async (tx) => {
-      const generation = await generationAtRest(tx, endpoint);
-      if (generation === undefined) return;
-      // Another worker may have healed it just before this one got the lock.
-      const still = JSON.stringify(deviationOf(endpoint.desired, await target.describe(endpoint)));
-      if (still === mark) await heal(parts, target, { at: endpoint, deviation, generation });
-    });
+    if (failed?.mark === mark && parts.nowMs() < failed.notBeforeMs) continue;
+    const healed = await healAlone(parts, target, { at: endpoint, deviation });
+    if (healed !== false) continue;
+    const count = failed?.mark === mark ? failed.count + 1 : 1;
+    const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** count);
+    looks.failures.set(key, { mark, count, notBeforeMs: parts.nowMs() + waitMs });
   }
+}
+
+interface Repair {
+  at: Resting;
+  deviation: Deviation;
+}
+
+/**
+ * Of several workers on this host one heals, and the others look again. The outer transaction is only for its lock;
+ * the repair's number and its entry in the audit log are committed by themselves, before the first effect. Answers
+ * whether the target took the repair; undefined when there is none to make.
+ */
+async function healAlone(
+  parts: ReconcilerOptions["parts"],
+  target: Target,
+  repair: Repair,
+): Promise<boolean | undefined> {
+  return parts.database.transaction(async (lock) => {
+    const { rows } = await lock.query<{ locked: boolean }>("SELECT pg_try_advisory_xact_lock($1) AS locked", [
+      LOCK_KEY,
+    ]);
+    if (rows[0]?.locked !== true) return undefined;
+    // Another worker may have healed it just before this one got the lock.
+    const still = deviationOf(repair.at.desired, await target.describe(repair.at));
+    if (JSON.stringify(still) !== JSON.stringify(repair.deviation)) return undefined;
+    const generation = await parts.database.transaction((tx) => announce(tx, repair, parts.nowMs()));
+    return generation === undefined ? undefined : heal(parts, target, { ...repair, generation });
+  });
 }
 
 interface Resting extends TenantEndpoint {
@@ -114,8 +152,8 @@ function deviationOf(desired: Desired | null, status: EndpointStatus | undefined
 async function heal(
   parts: ReconcilerOptions["parts"],
   target: Target,
-  { at, deviation, generation }: { at: TenantEndpoint; deviation: Deviation; generation: number },
-): Promise<void> {
+  { at, deviation, generation }: Repair & { generation: number },
+): Promise<boolean> {
   const { environment, name } = at.endpoint;
   const facts = { tenant: at.tenant, endpoint: `${environment}-${name}`, target: target.name };
   const effect = (step: string): Effect => ({
@@ -130,29 +168,61 @@ async function heal(
       await target.promote(effect("promote"));
     }
     parts.log.warn("endpoint-reconciled", { ...facts, generation, reason: deviation.what });
+    return true;
   } catch (error) {
-    if (isUnreachable(error)) throw error;
-    parts.log.error("endpoint-not-reconciled", { ...facts, generation, reason: String(error) });
+    const away = isUnreachable(error);
+    if (!away) parts.log.error("endpoint-not-reconciled", { ...facts, generation, reason: String(error) });
+    const fact = repairFact({ at, deviation }, { generation, outcome: "failed", atMs: parts.nowMs() });
+    await parts.database.transaction((tx) => appendAudit(tx, fact));
+    if (away) throw error;
+    return false;
   }
 }
 
 /**
- * The generation is taken while it is certain that no rollout holds the endpoint: the effects of one that begins later
- * carry a higher one, and what is done here is refused from then on. Undefined when a rollout holds the endpoint by
- * now, what is wanted has changed, or another worker is healing.
+ * Takes the generation of a repair and writes down that it begins, both while it is certain that no rollout holds the
+ * endpoint: the effects of one that begins later carry a higher one, and what is done here is refused from then on.
+ * Undefined when a rollout holds the endpoint by now, or what is wanted has changed.
  */
-async function generationAtRest(tx: Transaction, at: Resting): Promise<number | undefined> {
+async function announce(tx: Transaction, repair: Repair, atMs: number): Promise<number | undefined> {
+  const { at } = repair;
   const { environment, target, name } = at.endpoint;
-  const { rows: locks } = await tx.query<{ locked: boolean }>("SELECT pg_try_advisory_xact_lock($1) AS locked", [
-    LOCK_KEY,
-  ]);
-  if (locks[0]?.locked !== true) return undefined;
-  const { rows } = await tx.query<{ generation: number }>(
-    `SELECT nextval('effect_generation') AS generation FROM endpoints e
+  // A statement of its own: what is read after it has waited sees the rollout that it waited for.
+  await lockEndpoint(tx, { tenant: at.tenant, ...at.endpoint });
+  const { rows } = await tx.query(
+    `SELECT FROM endpoints e
      WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4 AND desired IS NOT DISTINCT FROM $5 AND ${AT_REST}`,
     [at.tenant, environment, target, name, at.desired === null ? null : JSON.stringify(at.desired)],
   );
-  return rows[0]?.generation;
+  if (rows.length === 0) return undefined;
+  const generation = await nextGeneration(tx);
+  await appendAudit(tx, repairFact(repair, { generation, outcome: "accepted", atMs }));
+  return generation;
+}
+
+function repairFact(
+  { at, deviation }: Repair,
+  { generation, outcome, atMs }: { generation: number; outcome: "accepted" | "failed"; atMs: number },
+): AuditFact {
+  const { environment, target, name } = at.endpoint;
+  const endpoint = `${environment}/${target}/${name}`;
+  const wanted =
+    deviation.what === "version"
+      ? { artifactDigest: deviation.version.artifactDigest, instanceCount: deviation.version.instanceCount }
+      : deviation.what === "instances"
+        ? { instanceCount: deviation.instanceCount }
+        : {};
+  return {
+    ...{
+      tenant: at.tenant,
+      atMs,
+      actor: SYSTEM,
+      action: "endpoint.reconcile",
+      subject: `endpoint:${endpoint}`,
+      outcome,
+    },
+    details: { endpoint, generation, reason: deviation.what, ...wanted },
+  };
 }
 
 function isUnreachable(error: unknown): boolean {
