@@ -23,7 +23,7 @@ export const measureRollback: Measurement = async ({ quick, say }) => {
     const ours: number[] = [];
     const spent: number[] = [];
     const theirs: number[] = [];
-    for (let round = 0; round < (quick ? 3 : 10); round += 1) {
+    for (let round = 0; round < (quick ? 1 : 6); round += 1) {
       const { tookMs, requests } = await ourRollback(drive);
       ours.push(tookMs);
       spent.push(requests);

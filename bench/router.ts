@@ -5,7 +5,7 @@ import { type Child, startChild } from "./child.ts";
 import { type Load, startLoad } from "./load.ts";
 import { type BenchOptions, type Figure, type Measurement, median, must } from "./measure.ts";
 
-const CONNECTIONS = [1, 16, 64];
+const CONNECTIONS = [1, 16, 64] as const;
 const CANDIDATE_PERCENT = 10;
 const BODY = JSON.stringify({ instances: [[1, 2, 3]] });
 
@@ -80,9 +80,9 @@ async function driveAll(contestants: Contestant[], load: Load, { quick, say }: B
   const seen: SeenBy = new Map();
   for (const connections of CONNECTIONS) {
     const rounds = new Map<string, Seen[]>(contestants.map(({ name }) => [name, []]));
-    for (let round = quick ? 0 : -1; round < (quick ? 1 : 5); round += 1) {
+    for (let round = quick ? 0 : -1; round < (quick ? 1 : 4); round += 1) {
       for (const { name, ...where } of contestants) {
-        const milliseconds = quick ? 2000 : 4000;
+        const milliseconds = quick ? 1000 : 3000;
         const result = await load.drive({ ...where, body: BODY, connections, milliseconds });
         must(result.answers > 0 && result.failures === 0, `${name} answers everything (${result.failures} failures)`);
         if (round >= 0) rounds.get(name)?.push(result);
@@ -123,7 +123,10 @@ function figures(seen: SeenBy, balancers: Balancer[]): Figure[] {
     ["router", "router without capture"].map((who): Figure => {
       const peer = of(haproxy?.name, connections)?.perSecond ?? null;
       return {
-        ...{ name: `${who}, inferences per second, ${connections} connections`, unit: "/s" },
+        ...{
+          name: `${who}, inferences per second, ${connections} connection${connections === 1 ? "" : "s"}`,
+          unit: "/s",
+        },
         ...{ value: of(who, connections)?.perSecond ?? Number.NaN, peer: beside(haproxy, "haproxy") },
         ...{ peerValue: peer, aim: { ratioAbove: 1 } },
       };

@@ -96,7 +96,7 @@ function nextPlan(name: string): Plan {
 
 /** From one commit to the next of a rollout that has the worker for itself. */
 async function idleSteps(bench: Bench): Promise<Figure[]> {
-  const count = bench.quick ? 30 : 150;
+  const count = bench.quick ? 15 : 150;
   const ours = await ourWorkers(bench, 1, async ([worker]) => {
     const ends = await endings(bench);
     for (let index = 0; index < count + 5; index += 1) {
@@ -131,7 +131,7 @@ function gaps(stamps: readonly Stamp[]): number[] {
 
 /** Whole rollouts, from their proposal to their last event, with a hundred of them under way. */
 async function throughput(bench: Bench, workers: number): Promise<Figure[]> {
-  const count = (bench.quick ? 3 : 10) * AT_ONCE;
+  const count = (bench.quick ? 2 : 8) * AT_ONCE;
   const ours = await ourWorkers(bench, workers, async () => {
     const ends = await endings(bench);
     const lanes = async (total: number) => {
@@ -201,7 +201,7 @@ async function storedArtifact(bench: Bench): Promise<string> {
 
 /** From the approval, given by another process than the worker's, to the moment the worker acts on it. */
 async function approvalToEffect(bench: Bench): Promise<Figure> {
-  const count = bench.quick ? 20 : 100;
+  const count = bench.quick ? 8 : 100;
   const artifact = await storedArtifact(bench);
   const ours = await ourWorkers(bench, 1, async ([worker]) => {
     const samples: number[] = [];
@@ -255,8 +255,8 @@ async function approvalToEffect(bench: Bench): Promise<Figure> {
 
 /** Processor use of two workers and the database while many rollouts wait for an approval. */
 async function waiting(bench: Bench): Promise<Figure[]> {
-  const count = bench.quick ? 200 : 1000;
-  const seconds = bench.quick ? 3 : 10;
+  const count = bench.quick ? 100 : 1000;
+  const seconds = bench.quick ? 2 : 10;
   const artifact = await storedArtifact(bench);
   for (let index = 0; index < count; index += 1) await proposeWaiting(bench, artifact, `waits-${index}`);
   const use = (children: Child[]) =>

@@ -11,7 +11,7 @@ export const measureSweep: Measurement = async ({ quick, say }) => {
     [...set.policies.values()].every(({ whatIf }) => whatIf !== undefined),
     "every policy is compiled",
   );
-  const plans = decideInputs(quick ? 2_000 : 100_000).map((input) => gatherAttributes(input, "listing"));
+  const plans = decideInputs(quick ? 2_000 : 100_000, 0.5).map((input) => gatherAttributes(input, "listing"));
 
   const startMs = performance.now();
   const fromCedar = plans.map((plan) =>

@@ -13,7 +13,7 @@ import { type Figure, type Measurement, median, must, sharedClockMs, until } fro
 export const measureTakeover: Measurement = async ({ quick, say }) => {
   const on = await benchDatabase("takeover");
   try {
-    const rounds = quick ? 3 : 10;
+    const rounds = quick ? 2 : 8;
     const killed: number[] = [];
     const frozen: number[] = [];
     const theirs: number[] = [];
