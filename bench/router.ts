@@ -80,7 +80,7 @@ async function driveAll(contestants: Contestant[], load: Load, { quick, say }: B
   const seen: SeenBy = new Map();
   for (const connections of CONNECTIONS) {
     const rounds = new Map<string, Seen[]>(contestants.map(({ name }) => [name, []]));
-    for (let round = quick ? 0 : -1; round < (quick ? 1 : 4); round += 1) {
+    for (let round = quick ? 0 : -1; round < (quick ? 1 : 3); round += 1) {
       for (const { name, ...where } of contestants) {
         const milliseconds = quick ? 1000 : 3000;
         const result = await load.drive({ ...where, body: BODY, connections, milliseconds });

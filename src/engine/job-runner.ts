@@ -28,6 +28,8 @@ export interface RunnerOptions {
   watchSlots: number;
   /** A job was given back and is free again after so long. */
   onRetry(afterMs: number): void;
+  /** There is a slot again: jobs that were left because there was none are not told of a second time. */
+  onFree(): void;
 }
 
 /** Performs jobs in the name of one registered worker: each to its commit, and on to the job that follows. */
@@ -58,7 +60,10 @@ export class JobRunner {
   run(job: Job): void {
     // Claimed while this worker was being stopped: it is handed back with the rest.
     if (!this.#taking) return;
-    const run = this.#runChain(job).finally(() => this.#runs.delete(run));
+    const run = this.#runChain(job).finally(() => {
+      this.#runs.delete(run);
+      this.#options.onFree();
+    });
     this.#runs.add(run);
   }
 

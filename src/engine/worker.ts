@@ -98,6 +98,7 @@ export class Worker {
     this.#registration = registration;
     this.#runner = new JobRunner(registration.id, {
       ...this.#options,
+      onFree: () => this.#wakeUp(),
       onRetry: (afterMs) => void setTimeout(() => this.#wakeUp(), afterMs + 5).unref(),
     });
     parts.log.info("worker-registered", { worker: registration.id, host, pid: process.pid });
