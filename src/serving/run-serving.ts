@@ -36,6 +36,8 @@ export interface ServingOptions {
   };
   limits?: Partial<RouterLimits>;
   supervision?: Partial<Supervision>;
+  /** Show the names of tenants, endpoints and versions on `/metrics` to whoever reaches the port. Default false. */
+  metricsNamesForAll?: boolean;
   /** Uniform in [0, 1); only simulations give their own. */
   draw?: () => number;
 }
@@ -132,7 +134,10 @@ export async function runServing(options: ServingOptions): Promise<Serving> {
       log.error({ endpoint: endpoint.servedName, cause: alarm.cause }, "all traffic sent back to stable");
       controller.saveSoon();
     },
-    metrics: servingMetrics({ endpoints, router: () => router, capture }),
+    metrics: servingMetrics({
+      ...{ endpoints, router: () => router, capture },
+      namesForAll: options.metricsNamesForAll ?? false,
+    }),
     ready: () => readiness(endpoints),
   });
 

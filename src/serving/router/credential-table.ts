@@ -1,5 +1,15 @@
 import { hash } from "node:crypto";
+import type { Endpoint } from "../endpoint.ts";
 import type { InvokeCredential } from "../protocol.ts";
+
+/** Whether the endpoint is within the credential's reach; what is not is to its holder as if it did not exist. */
+export function mayInvoke(credential: InvokeCredential, { at }: Endpoint): boolean {
+  return (
+    credential.tenant === at.tenant &&
+    (credential.environment === null || credential.environment === at.environment) &&
+    (credential.endpoint === null || credential.endpoint === at.name)
+  );
+}
 
 /** Who may invoke what, by the hash of the token: pushed by the control plane and kept, so that serving needs no one. */
 export class CredentialTable {

@@ -42,3 +42,10 @@ export function problemBody({ code, detail, requestId }: ProblemAnswer): string 
   const { status, title } = INVOKE_PROBLEMS[code];
   return JSON.stringify({ type: "about:blank", title, status, detail, code, requestId });
 }
+
+/** What a replica says went wrong. */
+export function readFailure(body: Buffer): string {
+  const failure: unknown = JSON.parse(body.toString("utf8"));
+  const known = typeof failure === "object" && failure !== null && "message" in failure;
+  return known ? String(failure.message) : "the model failed";
+}

@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runServing } from "../run-serving.ts";
 import { type ServingFixture, servingFixture, TOKEN, TOKEN_HASH } from "../testing/serving-fixture.ts";
 import { brokenModel, labelModel, slowModel, sumModel } from "../testing/test-models.ts";
 
@@ -163,16 +164,16 @@ describe("invoking a model", () => {
     }
   });
 
-  it("answers health, readiness and metrics to anybody", async () => {
+  it("answers health and readiness to anybody, and metrics without a name", async () => {
     for (const path of ["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"])
       expect((await fetch(fixture.serving.url + path)).status).toBe(200);
     const page = await (await fetch(`${fixture.serving.url}/metrics`)).text();
-    const labels = 'tenant="acme",endpoint="development-churn",variant="v1",role="stable"';
-    expect(page).toMatch(new RegExp(`continuum_serving_requests_total\\{${labels},status="200"\\} [1-9]`));
-    expect(page).toMatch(new RegExp(`continuum_serving_latency_seconds_count\\{${labels}\\} [1-9]`));
-    expect(page).toContain(`continuum_serving_replicas_healthy{${labels}} 1`);
+    expect(page).toMatch(/continuum_serving_requests_total\{role="stable",status="200"\} [1-9]/);
+    expect(page).toMatch(/continuum_serving_latency_seconds_count\{role="stable"\} [1-9]/);
+    expect(page).toContain('continuum_serving_replicas_healthy{role="stable"} 1');
     expect(page).toContain("continuum_serving_capture_dropped_total 0");
     expect(page).toContain('continuum_serving_refused_total{code="too-large"}');
+    expect(page).not.toMatch(/acme|churn|v1/);
   });
 
   it("has nothing at other addresses and no other methods", async () => {
@@ -180,6 +181,70 @@ describe("invoking a model", () => {
     const get = await fetch(`${fixture.serving.url}/endpoints/development-churn/invocations`);
     expect(get.status).toBe(405);
     expect(get.headers.get("allow")).toBe("POST");
+  });
+});
+
+describe("who may read which metrics", () => {
+  let fixture: ServingFixture;
+  beforeAll(async () => {
+    fixture = await servingFixture();
+    await fixture.serve("v1", sumModel({ bias: 0 }));
+    const version = fixture.version("v9", sumModel({ bias: 0 }));
+    fixture.models.set(version.artifactDigest, sumModel({ bias: 0 }));
+    const rival = { tenant: "rival", endpoint: { ...fixture.at.endpoint, name: "plans" } };
+    for (const generation of [1, 2]) {
+      const effect = { ...rival, generation, idempotencyKey: `rival/${generation}` };
+      await (generation === 1 ? fixture.target.provision(effect, version) : fixture.target.promote(effect));
+    }
+    const credential = (token: string, tenant: string, endpoint: string | null = null) => ({
+      ...{ hash: hash("sha256", token, "hex"), tenant, environment: null, endpoint, expiresAtMs: null },
+    });
+    const credentials = [credential(TOKEN, "acme"), credential("r", "rival"), credential("other", "acme", "elsewhere")];
+    await fixture.target.pushCredentials({ revision: 2, credentials });
+    await fixture.invoke(ROW);
+  });
+  afterAll(() => fixture.dispose());
+
+  const page = (token: string | null) =>
+    fetch(`${fixture.serving.url}/metrics`, token === null ? {} : { headers: { authorization: `Bearer ${token}` } });
+  const labels = 'tenant="acme",endpoint="development-churn",variant="v1",role="stable"';
+
+  it("shows a token's holder what it may invoke, and nothing of others", async () => {
+    const text = await (await page(TOKEN)).text();
+    expect(text).toContain(`continuum_serving_requests_total{${labels},status="200"} 1`);
+    expect(text).toContain(`continuum_serving_latency_seconds_count{${labels}} 1`);
+    expect(text).toContain(`continuum_serving_replicas_healthy{${labels}} 1`);
+    expect(text).toContain('continuum_serving_candidate_percent{tenant="acme",endpoint="development-churn"} 0');
+    expect(text).not.toMatch(/rival|plans|v9/);
+    const narrow = await (await page("other")).text();
+    expect(narrow).not.toMatch(/churn|rival/);
+    expect(narrow).toContain("continuum_serving_in_flight 0");
+  });
+
+  it("shows sums to who has none, and refuses a token that is not valid", async () => {
+    const text = await (await page(null)).text();
+    expect(text).not.toMatch(/acme|rival|churn|plans|v1|v9/);
+    expect(text).toContain('continuum_serving_replicas_healthy{role="stable"} 2');
+    const wrong = await page("guess");
+    expect(wrong.status).toBe(401);
+    expect(await wrong.text()).not.toMatch(/acme|rival|continuum_serving/);
+  });
+
+  it("keeps readers apart who ask at the same time", async () => {
+    const asked = Array.from({ length: 30 }, (_, at) => [TOKEN, "r", null][at % 3] ?? null);
+    const texts = await Promise.all(asked.map(async (token) => (await page(token)).text()));
+    for (const [at, text] of texts.entries()) {
+      expect(text.includes("acme")).toBe(asked[at] === TOKEN);
+      expect(text.includes("rival")).toBe(asked[at] === "r");
+    }
+  });
+
+  it("shows all names to anybody where the host's operator wants it", async () => {
+    await fixture.serving.close();
+    fixture.serving = await runServing({ ...fixture.options, metricsNamesForAll: true });
+    const text = await (await page(null)).text();
+    expect(text).toContain(`continuum_serving_replicas_wanted{${labels}} 1`);
+    expect(text).toContain('tenant="rival"');
   });
 });
 

@@ -3,13 +3,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { JudgeAlarm } from "../../core/monitor/canary-judge.ts";
 import type { Endpoint, EndpointTable, Variant } from "../endpoint.ts";
+import type { InvokeCredential } from "../protocol.ts";
 import { OP, OUTPUT_FORMAT, requestMeta } from "../replica/frames.ts";
 import type { Capture } from "./capture.ts";
-import type { CredentialTable } from "./credential-table.ts";
+import { type CredentialTable, mayInvoke } from "./credential-table.ts";
 import { Exchange, type ExchangeOwner } from "./exchange.ts";
 import { sendModel } from "./model-page.ts";
 import { overload, TenantLoads } from "./overload.ts";
-import { INVOKE_PROBLEMS, type InvokeProblem, problemBody, sendProblem } from "./problem.ts";
+import { INVOKE_PROBLEMS, type InvokeProblem, problemBody, readFailure, sendProblem } from "./problem.ts";
 import type { RouterLimits } from "./router-limits.ts";
 import { inputFormat, matchRoute, outputFormat, type Route } from "./routes.ts";
 import { sendJson } from "./send-json.ts";
@@ -25,7 +26,8 @@ export interface RouterOptions {
   draw: () => number;
   /** Called by the request that raised the judge's alarm. */
   onAlarm: (endpoint: Endpoint, alarm: JudgeAlarm) => void;
-  metrics: () => Promise<{ contentType: string; text: string }>;
+  /** The page for who holds this credential; null for who showed none. */
+  metrics: (reader: InvokeCredential | null) => Promise<{ contentType: string; text: string }>;
   ready: () => { ready: boolean; detail: string };
 }
 
@@ -102,10 +104,7 @@ export class Router implements ExchangeOwner {
         return;
       }
       case "metrics":
-        this.#options.metrics().then(
-          ({ contentType, text }) => response.writeHead(200, { "content-type": contentType }).end(text),
-          () => sendProblem(response, { code: "unavailable", detail: "metrics could not be collected", requestId }),
-        );
+        this.#sendMetrics(request, response, requestId);
         return;
       case "model":
       case "model-ready": {
@@ -122,22 +121,33 @@ export class Router implements ExchangeOwner {
     }
   }
 
+  #sendMetrics(request: IncomingMessage, response: ServerResponse, requestId: string): void {
+    const anonymous = request.headers.authorization === undefined;
+    const reader = anonymous ? null : this.#authenticated(request, response, requestId);
+    if (reader === null && !anonymous) return;
+    this.#options.metrics(reader).then(
+      ({ contentType, text }) => response.writeHead(200, { "content-type": contentType }).end(text),
+      () => sendProblem(response, { code: "unavailable", detail: "metrics could not be collected", requestId }),
+    );
+  }
+
+  /** Whose valid token the request shows; null when none, and then the caller was told so. */
+  #authenticated(request: IncomingMessage, response: ServerResponse, requestId: string): InvokeCredential | null {
+    const credential = this.#options.credentials.find(request.headers.authorization, Date.now());
+    if (credential !== undefined) return credential;
+    this.#refuse(response, "unauthenticated", "send a valid token as Authorization: Bearer", requestId, {
+      "www-authenticate": 'Bearer realm="continuum"',
+    });
+    return null;
+  }
+
   /** The endpoint, when the token may invoke it. To anybody else it is as if it did not exist. */
   #authorised(request: IncomingMessage, response: ServerResponse, name: string, requestId: string): Endpoint | null {
-    const credential = this.#options.credentials.find(request.headers.authorization, Date.now());
-    if (credential === undefined) {
-      this.#refuse(response, "unauthenticated", "send a valid token as Authorization: Bearer", requestId, {
-        "www-authenticate": 'Bearer realm="continuum"',
-      });
-      return null;
-    }
+    const credential = this.#authenticated(request, response, requestId);
+    if (credential === null) return null;
     const endpoint = this.#options.endpoints.get(credential.tenant, name);
-    const allowed =
-      endpoint !== undefined &&
-      (endpoint.routes.stable !== null || endpoint.routes.candidate !== null) &&
-      (credential.environment === null || credential.environment === endpoint.at.environment) &&
-      (credential.endpoint === null || credential.endpoint === endpoint.at.name);
-    if (allowed) return endpoint;
+    const serves = endpoint !== undefined && (endpoint.routes.stable ?? endpoint.routes.candidate) !== null;
+    if (serves && mayInvoke(credential, endpoint)) return endpoint;
     this.#refuse(response, "not-found", "there is no such endpoint", requestId);
     return null;
   }
@@ -383,10 +393,4 @@ export class Router implements ExchangeOwner {
     this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
     sendProblem(response, { code, detail, requestId, ...(headers === undefined ? {} : { headers }) });
   }
-}
-
-function readFailure(body: Buffer): string {
-  const failure: unknown = JSON.parse(body.toString("utf8"));
-  const known = typeof failure === "object" && failure !== null && "message" in failure;
-  return known ? String(failure.message) : "the model failed";
 }
