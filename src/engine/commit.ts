@@ -173,7 +173,8 @@ async function oldestQueued(
   { tenant, endpoint }: Pick<Rollout, "tenant" | "endpoint">,
 ): Promise<string | undefined> {
   const { rows } = await tx.query<{ id: string }>(
-    `SELECT id FROM rollouts WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4 AND phase = 'Queued'
+    `SELECT id FROM rollouts WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4 AND NOT terminal
+       AND phase = 'Queued'
      ORDER BY created_at, id LIMIT 1 FOR UPDATE`,
     [tenant, endpoint.environment, endpoint.target, endpoint.name],
   );

@@ -49,9 +49,22 @@ export function evaluate(set: PolicySet, principal: Facts["principal"]["kind"], 
  * of Cedar where one does not. Never a decision.
  */
 export function foresee(set: PolicySet, principal: Facts["principal"]["kind"], attributes: Attributes): Policy[] {
-  const policies = [...set.policies.values()];
-  if (policies.some(({ whatIf }) => whatIf === undefined)) return evaluate(set, principal, attributes).forbidding;
-  return policies.filter(({ whatIf }) => whatIf?.(attributes, PRINCIPALS[principal]));
+  const policies = foreseeable(set);
+  if (policies === undefined) return evaluate(set, principal, attributes).forbidding;
+  const kind = PRINCIPALS[principal];
+  return policies.filter((policy) => policy.whatIf?.(attributes, kind));
+}
+
+const foreseeableSets = new WeakMap<PolicySet, { policies: Policy[] | undefined }>();
+
+/** The set's policies in order, when every one can be foreseen; looked up once per set. */
+function foreseeable(set: PolicySet): Policy[] | undefined {
+  const known = foreseeableSets.get(set);
+  if (known !== undefined) return known.policies;
+  const all = [...set.policies.values()];
+  const policies = all.every(({ whatIf }) => whatIf !== undefined) ? all : undefined;
+  foreseeableSets.set(set, { policies });
+  return policies;
 }
 
 /** Policy validation itself is CP-7: what belongs to no single clause is refused under it. */

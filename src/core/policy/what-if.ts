@@ -15,7 +15,7 @@ export function whatIf(policy: PolicyJson): WhatIf | undefined {
     const conditions = policy.conditions.map(compileClause);
     return (attributes, principal) => {
       try {
-        return scope(principal) && conditions.every((holds) => holds({ attributes, principal }));
+        return scope(principal) && conditions.every((holds) => holds(attributes, principal));
       } catch {
         // Cedar reports a forbid that errors, and an error is a denial.
         return true;
@@ -29,11 +29,7 @@ export function whatIf(policy: PolicyJson): WhatIf | undefined {
 
 class Unsupported extends Error {}
 
-interface World {
-  attributes: Attributes;
-  principal: string;
-}
-type Evaluate = (world: World) => unknown;
+type Evaluate = (attributes: Attributes, principal: string) => unknown;
 
 /** The action is what gives a policy its level, so it plays no part in whether the condition holds. */
 function compileScope({ principal, resource }: PolicyJson): (principal: string) => boolean {
@@ -43,9 +39,9 @@ function compileScope({ principal, resource }: PolicyJson): (principal: string) 
   throw new Unsupported("principal");
 }
 
-function compileClause({ kind, body }: Clause): (world: World) => boolean {
+function compileClause({ kind, body }: Clause): (attributes: Attributes, principal: string) => boolean {
   const evaluate = compile(body);
-  return (world) => truth(evaluate(world)) === (kind === "when");
+  return (attributes, principal) => truth(evaluate(attributes, principal)) === (kind === "when");
 }
 
 function compile(expression: Expr): Evaluate {
@@ -63,55 +59,67 @@ const COMPILERS: Record<string, Compiler> = {
   Value: (value: unknown) => constant(plain(value)),
   Set: (items: Expr[]) => {
     const members = items.map(compile);
-    return (world) => members.map((member) => member(world));
+    return (attributes, principal) => members.map((member) => member(attributes, principal));
   },
   ".": ({ left, attr }: { left: Expr; attr: string }) => {
     requireContext(left);
-    return ({ attributes }) => present(attributes, attr);
+    return (attributes) => present(attributes, attr);
   },
   has: ({ left, attr }: { left: Expr; attr: string | string[] }) => {
     requireContext(left);
     if (typeof attr !== "string") throw new Unsupported("nested has");
-    return ({ attributes }) => attributes[attr as keyof Attributes] !== undefined;
+    return (attributes) => attributes[attr as keyof Attributes] !== undefined;
   },
   is: ({ left, entity_type }: { left: Expr; entity_type: string }) => {
     if (!("Var" in left) || left.Var !== "principal") throw new Unsupported("is");
-    return ({ principal }) => principal === entity_type;
+    return (_, principal) => principal === entity_type;
   },
   "!": ({ arg }: One) => {
     const inner = compile(arg);
-    return (world) => !truth(inner(world));
+    return (attributes, principal) => !truth(inner(attributes, principal));
   },
-  "&&": both((left, right) => truth(left()) && truth(right())),
-  "||": both((left, right) => truth(left()) || truth(right())),
-  "==": both((left, right) => equal(left(), right())),
-  "!=": both((left, right) => !equal(left(), right())),
-  "<": both((left, right) => number(left()) < number(right())),
-  "<=": both((left, right) => number(left()) <= number(right())),
-  ">": both((left, right) => number(left()) > number(right())),
-  ">=": both((left, right) => number(left()) >= number(right())),
-  contains: both((left, right) => list(left()).includes(right())),
-  containsAll: both((left, right) => list(right()).every((member) => list(left()).includes(member))),
-  containsAny: both((left, right) => list(right()).some((member) => list(left()).includes(member))),
+  "&&": ({ left, right }: Two) => {
+    const [first, second] = [compile(left), compile(right)];
+    return (attributes, principal) => truth(first(attributes, principal)) && truth(second(attributes, principal));
+  },
+  "||": ({ left, right }: Two) => {
+    const [first, second] = [compile(left), compile(right)];
+    return (attributes, principal) => truth(first(attributes, principal)) || truth(second(attributes, principal));
+  },
+  "==": (operands: Two) => isConstant(operands) ?? both(equal)(operands as never),
+  "!=": both((left, right) => !equal(left, right)),
+  "<": both((left, right) => number(left) < number(right)),
+  "<=": both((left, right) => number(left) <= number(right)),
+  ">": both((left, right) => number(left) > number(right)),
+  ">=": both((left, right) => number(left) >= number(right)),
+  contains: both((left, right) => list(left).includes(right)),
+  containsAll: both((left, right) => list(right).every((member) => list(left).includes(member))),
+  containsAny: both((left, right) => list(right).some((member) => list(left).includes(member))),
   isEmpty: ({ arg }: One) => {
     const inner = compile(arg);
-    return (world) => list(inner(world)).length === 0;
+    return (attributes, principal) => list(inner(attributes, principal)).length === 0;
   },
   "if-then-else": (parts: { if: Expr; then: Expr; else: Expr }) => {
     const [condition, yes, no] = [compile(parts.if), compile(parts.then), compile(parts.else)];
-    return (world) => (truth(condition(world)) ? yes(world) : no(world));
+    return (attributes, principal) => (truth(condition(attributes, principal)) ? yes : no)(attributes, principal);
   },
 };
 
-function both(combine: (left: () => unknown, right: () => unknown) => unknown): Compiler {
+function both(combine: (left: unknown, right: unknown) => unknown): Compiler {
   return ({ left, right }: Two) => {
     const [first, second] = [compile(left), compile(right)];
-    return (world) =>
-      combine(
-        () => first(world),
-        () => second(world),
-      );
+    return (attributes, principal) => combine(first(attributes, principal), second(attributes, principal));
   };
+}
+
+/** `context.x == constant`, with which most conditions begin, as one function instead of four. */
+function isConstant({ left, right }: Two): Evaluate | undefined {
+  if (!("." in left) || !("Value" in right)) return undefined;
+  const { left: record, attr } = left["."] as { left: Expr; attr: string };
+  const value = plain(right.Value);
+  if (Array.isArray(value)) return undefined;
+  requireContext(record);
+  return (attributes) => present(attributes, attr) === value;
 }
 
 function constant(value: unknown): Evaluate {
