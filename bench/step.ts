@@ -96,7 +96,7 @@ function nextPlan(name: string): Plan {
 
 /** From one commit to the next of a rollout that has the worker for itself. */
 async function idleSteps(bench: Bench): Promise<Figure[]> {
-  const count = bench.quick ? 15 : 150;
+  const count = bench.quick ? 15 : 80;
   const ours = await ourWorkers(bench, 1, async ([worker]) => {
     const ends = await endings(bench);
     for (let index = 0; index < count + 5; index += 1) {
@@ -131,7 +131,7 @@ function gaps(stamps: readonly Stamp[]): number[] {
 
 /** Whole rollouts, from their proposal to their last event, with a hundred of them under way. */
 async function throughput(bench: Bench, workers: number): Promise<Figure[]> {
-  const count = (bench.quick ? 2 : 8) * AT_ONCE;
+  const count = (bench.quick ? 2 : 5) * AT_ONCE;
   const ours = await ourWorkers(bench, workers, async () => {
     const ends = await endings(bench);
     const lanes = async (total: number) => {
@@ -201,7 +201,7 @@ async function storedArtifact(bench: Bench): Promise<string> {
 
 /** From the approval, given by another process than the worker's, to the moment the worker acts on it. */
 async function approvalToEffect(bench: Bench): Promise<Figure> {
-  const count = bench.quick ? 8 : 100;
+  const count = bench.quick ? 8 : 50;
   const artifact = await storedArtifact(bench);
   const ours = await ourWorkers(bench, 1, async ([worker]) => {
     const samples: number[] = [];
