@@ -18,6 +18,7 @@ export async function composeServing(config: Config, log: ProgramLog): Promise<R
     readModel: (tenant, digest) => artifacts.read(tenant, digest),
     log: log.fieldsFirst,
     capture: { enabled: config.serving.captureEnabled },
+    metricsNamesForAll: config.serving.metricsNamesForAll,
   });
   return { ready: { url: serving.url, opsUrl: serving.url }, stop: () => serving.close() };
 }

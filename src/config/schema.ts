@@ -55,6 +55,10 @@ export const configSchema = z.strictObject({
       host: host.default("127.0.0.1").describe("Address that invocations come in at"),
       port: port.default(7401).describe("Port that invocations come in at; 0 picks a free one"),
       captureEnabled: z.boolean().default(true).describe("Write requests and answers beside the server for monitoring"),
+      metricsNamesForAll: z
+        .boolean()
+        .default(false)
+        .describe("Show tenants, endpoints and versions on /metrics of the invocations' port without a token"),
     })
     .prefault({}),
   artifacts: z

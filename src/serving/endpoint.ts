@@ -19,11 +19,19 @@ export class Variant {
   readonly statuses = new Map<number, number>();
   readonly latencyBuckets = new Float64Array(LATENCY_BUCKETS_MS.length + 1);
   latencySumMs = 0;
+  /** Says in every answer which version it came from. */
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(options: { spec: Version; pool: ReplicaPool; life: { requests: number; errors: number } }) {
     this.spec = options.spec;
     this.pool = options.pool;
     this.life = options.life;
+    const variant = headerText(options.spec.variant);
+    this.headers = {
+      "x-continuum-variant": variant,
+      "x-continuum-model-version": headerText(options.spec.modelVersion),
+      "x-amzn-invoked-production-variant": variant,
+    };
   }
 
   /** Counts an answer for the operators; the caller's faults too. */
@@ -45,6 +53,11 @@ export class Variant {
   toState(): VariantState {
     return { spec: this.spec, life: { ...this.life }, replicas: this.pool.records };
   }
+}
+
+/** A version may be called anything, and a header takes only some characters: the others are percent-encoded. */
+function headerText(text: string): string {
+  return text.toWellFormed().replace(/[^\x21-\x7e]/gu, encodeURIComponent);
 }
 
 /**

@@ -184,6 +184,22 @@ describe("invoking a model", () => {
   });
 });
 
+describe("a version with a name that no header takes", () => {
+  it("is served, and named percent-encoded", async () => {
+    const fixture = await servingFixture();
+    try {
+      await fixture.serve("v1", sumModel({ bias: 0 }), { modelVersion: "3.1 β\n\ud800" });
+      const pids = await fixture.replicaPids();
+      const { status, headers } = await fixture.invoke(ROW);
+      expect(status).toBe(200);
+      expect(headers.get("x-continuum-model-version")).toBe("3.1%20%CE%B2%0A%EF%BF%BD");
+      expect(await fixture.replicaPids()).toEqual(pids);
+    } finally {
+      await fixture.dispose();
+    }
+  });
+});
+
 describe("who may read which metrics", () => {
   let fixture: ServingFixture;
   beforeAll(async () => {

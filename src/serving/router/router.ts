@@ -311,9 +311,7 @@ export class Router implements ExchangeOwner {
       const headers: Record<string, string | number> = {
         "content-type": answer.contentType,
         "content-length": answer.body.byteLength,
-        "x-continuum-variant": from.spec.variant,
-        "x-continuum-model-version": from.spec.modelVersion,
-        "x-amzn-invoked-production-variant": from.spec.variant,
+        ...from.headers,
         "x-request-id": exchange.requestId,
       };
       if (answer.status === 503) headers["retry-after"] = "1";
