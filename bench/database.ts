@@ -5,7 +5,7 @@ import { engineParts, seed } from "../src/engine/testing/engine-fixture.ts";
 import { type Database, openDatabase } from "../src/store/database.ts";
 import { startEmbedded } from "../src/store/embedded/embedded.ts";
 import { migrate } from "../src/store/migrate.ts";
-import { scratchFolder } from "./measure.ts";
+import { endWithUs, scratchFolder } from "./measure.ts";
 import { nothingTarget } from "./nothing-target.ts";
 
 /** A PostgreSQL of the measurement's own, as safe as a user's: every commit is on the disk before it is answered. */
@@ -22,6 +22,7 @@ export interface BenchDatabase {
 export async function benchDatabase(name: string, options: { max?: number } = {}): Promise<BenchDatabase> {
   const folder = await scratchFolder(name);
   const server = await startEmbedded({ dataDir: folder.path, settings: { max_connections: "200" } });
+  const mark = endWithUs(server.pid);
   const database = await openDatabase(server.url, { max: options.max ?? 8, applicationName: "bench" });
   await migrate(database);
   await seed(database);
@@ -33,6 +34,7 @@ export async function benchDatabase(name: string, options: { max?: number } = {}
     close: async () => {
       await database.close();
       await server.stop();
+      mark.ended();
       rmSync(server.clusterDir, { recursive: true, force: true, maxRetries: 5 });
       folder.remove();
     },

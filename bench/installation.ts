@@ -11,6 +11,7 @@ import { deploy, importModel, planOf, submit, trustedKey } from "../test/e2e/tes
 import {
   type BenchOptions,
   cpuPercent,
+  endWithUs,
   type Figure,
   type Measurement,
   median,
@@ -55,6 +56,7 @@ async function bareDatabase(rounds: number): Promise<BareDatabase> {
     const folder = await scratchFolder("bare");
     const startMs = performance.now();
     const server = await startEmbedded({ dataDir: folder.path });
+    const mark = endWithUs(server.pid);
     coldMs.push(performance.now() - startMs);
     if (round === rounds - 1) {
       const pids = processTree(server.pid);
@@ -63,6 +65,7 @@ async function bareDatabase(rounds: number): Promise<BareDatabase> {
       pss = pssMebibytes(pids);
     }
     await server.stop();
+    mark.ended();
     rmSync(server.clusterDir, { recursive: true, force: true, maxRetries: 5 });
     folder.remove();
   }

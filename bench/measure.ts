@@ -79,6 +79,17 @@ export async function scratchFolder(name: string): Promise<{ path: string; remov
   return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
+const servers = new Set<number>();
+process.once("exit", () => {
+  for (const pid of servers) process.kill(pid, "SIGINT");
+});
+
+/** A database is no child that falls with its parent: one that is not ended yet is ended when this process goes. */
+export function endWithUs(pid: number): { ended(): void } {
+  servers.add(pid);
+  return { ended: () => void servers.delete(pid) };
+}
+
 /** Where a program is installed; undefined when it is not. Daemons lie where an ordinary user's PATH does not look. */
 export function findProgram(name: string): string | undefined {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"];

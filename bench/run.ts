@@ -15,6 +15,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Measurement>>> = {
   router: async () => (await import("./router.ts")).measureRouter,
   rollback: async () => (await import("./rollback.ts")).measureRollback,
   audit: async () => (await import("./audit.ts")).measureAudit,
+  list: async () => (await import("./list.ts")).measureLists,
   installation: async () => (await import("./installation.ts")).measureInstallation,
 };
 
@@ -31,6 +32,9 @@ if (unknown.length > 0) {
   console.error(`bench: no measurement ${unknown.join(", ")}; there is ${Object.keys(MEASUREMENTS).join(", ")}`);
   process.exit(64);
 }
+
+for (const [signal, code] of [["SIGINT", 130] as const, ["SIGTERM", 143] as const])
+  process.once(signal, () => process.exit(code));
 
 const say = (line: string) => console.error(`bench: ${line}`);
 const load = () => loadavg()[0]?.toFixed(2);
