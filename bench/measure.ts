@@ -157,8 +157,10 @@ export function cpuSeconds(pid: number): number {
 
 /** Processor use of these processes over a while, in percent of one processor. */
 export async function cpuPercent(pids: readonly number[], seconds: number): Promise<number> {
-  const total = () => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
-  const before = { cpu: total(), atMs: performance.now() };
+  const before = new Map(pids.map((pid) => [pid, cpuSeconds(pid)]));
+  const startMs = performance.now();
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-  return ((total() - before.cpu) / (performance.now() - before.atMs)) * 100_000;
+  // One that ended meanwhile took its count with it; what it had used by then is not ours to guess.
+  const used = pids.map((pid) => Math.max(0, cpuSeconds(pid) - (before.get(pid) ?? 0)));
+  return (used.reduce((sum, one) => sum + one, 0) / (performance.now() - startMs)) * 100_000;
 }
