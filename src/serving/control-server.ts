@@ -23,7 +23,7 @@ export async function listenForControl(options: {
   handlers: ControlHandlers;
   log: Log;
 }): Promise<{ close(): Promise<void> }> {
-  const { socketPath } = options;
+  const { socketPath, log } = options;
   if (Buffer.byteLength(socketPath) > 100)
     throw servingError("bad-request", `the control socket's path is longer than 100 bytes: ${socketPath}`);
   await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
@@ -40,6 +40,7 @@ export async function listenForControl(options: {
   } finally {
     process.umask(before);
   }
+  server.on("error", (error) => log.warn({ reason: error.message }, "a control connection could not be accepted"));
   await chmod(socketPath, 0o600);
   return { close: () => closeServer(server) };
 }

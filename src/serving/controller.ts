@@ -126,6 +126,8 @@ export class Controller {
       if (candidate === null) throw servingError("not-available", "there is no candidate to promote");
       if (endpoint.tripped !== null)
         throw servingError("tripped", `all traffic went back to stable: ${endpoint.tripped.cause}`);
+      if (candidate.pool.healthy === 0)
+        throw servingError("not-available", "the candidate has no healthy replica", { retryable: true });
       endpoint.routes = { stable: candidate, candidate: null, probability: 0, judge: null };
       endpoint.guard = null;
       if (stable !== null) this.#retire(stable);
@@ -238,7 +240,8 @@ export class Controller {
     }
     const turn = endpoint.queue.then(async () => {
       refuseStale(endpoint, effect);
-      if (once && endpoint.doneKeys.includes(effect.idempotencyKey)) return;
+      // Done is not yet kept: the first call may have failed on just that.
+      if (once && endpoint.doneKeys.includes(effect.idempotencyKey)) return this.#options.save();
       const abort = new AbortController();
       endpoint.running = abort;
       try {

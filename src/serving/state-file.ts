@@ -100,5 +100,12 @@ export class StateWriter {
       await file.close();
     }
     await rename(temporary, this.#path);
+    // The file is on the disk; without this its new name may not be after a power cut, and old generations would return.
+    const folder = await open(dirname(this.#path), "r");
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
   }
 }

@@ -33,6 +33,8 @@ async function main(): Promise<void> {
     server.once("error", reject);
     server.listen(order.socketPath, resolve);
   });
+  // Out of file descriptors, it goes on serving those who are connected.
+  server.on("error", () => undefined);
   watchForOrphanhood(order, connections);
   report({ ok: true });
 }

@@ -42,6 +42,8 @@ interface Stream {
   bytes: number;
   file: string | null;
   fileBytes: number;
+  /** A write broke off, perhaps within a line: the next one must not go on in it. */
+  torn: boolean;
 }
 
 /**
@@ -75,7 +77,7 @@ export class Capture {
     let stream = this.#streams.get(key);
     if (stream === undefined) {
       const directory = join(this.#options.directory, tenantDirectory(captured.tenant), captured.endpoint);
-      stream = { directory, lines: [], bytes: 0, file: null, fileBytes: 0 };
+      stream = { directory, lines: [], bytes: 0, file: null, fileBytes: 0, torn: false };
       this.#streams.set(key, stream);
     }
     stream.lines.push(line);
@@ -109,6 +111,9 @@ export class Capture {
       } catch (error) {
         // Serving goes on with a full disk; the loss is counted and said.
         this.dropped += lines.length;
+        stream.torn = true;
+        // Somebody tidied up: only a new file makes its folder again.
+        if (error instanceof Error && "code" in error && error.code === "ENOENT") stream.file = null;
         const reason = error instanceof Error ? error.message : String(error);
         this.#options.log.error({ lost: lines.length, reason }, "capture could not be written");
       } finally {
@@ -119,9 +124,10 @@ export class Capture {
 
   async #append(stream: Stream, lines: readonly string[]): Promise<void> {
     if (stream.file === null || stream.fileBytes >= this.#options.fileBytesMax) await this.#rotate(stream);
-    const text = lines.join("");
+    const text = `${stream.torn ? "\n" : ""}${lines.join("")}`;
     await appendFile(stream.file ?? "", text, { mode: 0o600 });
     stream.fileBytes += Buffer.byteLength(text);
+    stream.torn = false;
   }
 
   async #rotate(stream: Stream): Promise<void> {
@@ -139,6 +145,7 @@ export class Capture {
     const time = new Date().toISOString().replace(/[-:.]/g, "");
     stream.file = join(stream.directory, `${time}-${String(this.#sequence).padStart(6, "0")}.jsonl`);
     stream.fileBytes = 0;
+    stream.torn = false;
   }
 }
 

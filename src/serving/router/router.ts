@@ -67,6 +67,8 @@ export class Router implements ExchangeOwner {
       this.#server.once("error", reject);
       this.#server.listen(this.#options.port, this.#options.host, resolve);
     });
+    // A connection that could not be accepted (no file descriptor is left) is its caller's loss and nobody else's.
+    this.#server.on("error", () => undefined);
     const address: AddressInfo | string | null = this.#server.address();
     const port = typeof address === "object" && address !== null ? address.port : this.#options.port;
     const host = this.#options.host.includes(":") ? `[${this.#options.host}]` : this.#options.host;
@@ -135,9 +137,15 @@ export class Router implements ExchangeOwner {
   #authenticated(request: IncomingMessage, response: ServerResponse, requestId: string): InvokeCredential | null {
     const credential = this.#options.credentials.find(request.headers.authorization, Date.now());
     if (credential !== undefined) return credential;
-    this.#refuse(response, "unauthenticated", "send a valid token as Authorization: Bearer", requestId, {
-      "www-authenticate": 'Bearer realm="continuum"',
-    });
+    this.#refuse(
+      response,
+      "unauthenticated",
+      "send a valid token that may invoke, as Authorization: Bearer",
+      requestId,
+      {
+        "www-authenticate": 'Bearer realm="continuum"',
+      },
+    );
     return null;
   }
 
@@ -222,20 +230,15 @@ export class Router implements ExchangeOwner {
     exchange.latencySampled = judge?.sampleLatency(exchange.startedMs) ?? false;
     if (exchange.assigned === null) {
       this.#finish(exchange);
-      this.#refuse(
-        exchange.response,
-        "unavailable",
-        "the endpoint does not serve yet",
-        exchange.requestId,
-        RETRY_AFTER,
-      );
+      const detail = "the endpoint does not serve yet";
+      this.#refuse(exchange.response, "unavailable", detail, exchange.requestId, RETRY_AFTER);
       return;
     }
     this.#asked.add(exchange);
     this.#ask(exchange, exchange.assigned);
   }
 
-  /** Sends to the version's least busy replica; to stable when the candidate has none. */
+  /** Sends to the version's least busy replica; to stable when the candidate has none, or the version retired. */
   #ask(exchange: Exchange, variant: Variant): void {
     const link = variant.pool.pick();
     if (link !== null) {
@@ -246,8 +249,8 @@ export class Router implements ExchangeOwner {
       return;
     }
     const stable = exchange.endpoint.routes.stable;
-    if (exchange.candidate && stable !== null && variant !== stable) {
-      exchange.failedOver = true;
+    if ((exchange.candidate || variant.pool.stopped) && stable !== null && variant !== stable) {
+      exchange.failedOver = exchange.candidate;
       this.#ask(exchange, stable);
       return;
     }

@@ -168,6 +168,74 @@ describe("replicas", () => {
     expect(await readFile(`/proc/${pid}/environ`, "utf8")).toBe("");
     expect(await readFile(`/proc/${pid}/cmdline`, "utf8")).toContain("--permission");
   });
+
+  it("are what the kernel ends first when the host has no memory left", async () => {
+    fixture = await servingFixture();
+    await fixture.serve("v1", sumModel({ bias: 0 }));
+    const [pid] = await fixture.replicaPids();
+    if (process.platform !== "linux") return;
+    expect(await readFile(`/proc/${pid}/oom_score_adj`, "utf8")).toBe("1000\n");
+  });
+
+  it("are as many as wanted when several ask for them at the same time", async () => {
+    fixture = await servingFixture();
+    await fixture.serve("v1", sumModel({ bias: 0 }));
+    const { readModel } = fixture.options;
+    const restarted = {
+      ...fixture.options,
+      readModel: async (tenant: string, digest: string) => {
+        await sleep(100);
+        return readModel(tenant, digest);
+      },
+    };
+    const pids = await fixture.replicaPids();
+    await fixture.serving.abandon();
+    for (const pid of pids) process.kill(pid, "SIGKILL");
+    // It starts the missing one by itself while the control plane asks for it too.
+    fixture.serving = await runServing(restarted);
+    await fixture.target.provision(fixture.effect(), fixture.version("v1", sumModel({ bias: 0 })));
+    expect((await fixture.target.describe(fixture.at))?.variants[0]?.replicas).toEqual({ wanted: 1, healthy: 1 });
+    await sleep(500);
+    expect(await fixture.replicaPids()).toHaveLength(1);
+  });
+
+  it("that are gone keep nobody waiting once another version took their place", async () => {
+    fixture = await servingFixture();
+    await fixture.serve("v1", sumModel({ bias: 0 }));
+    await fixture.target.provision(fixture.effect(), fixture.version("v2", sumModel({ bias: 1 })));
+    const [pid] = await fixture.replicaPids();
+    process.kill(pid ?? 0, "SIGKILL");
+    await expect
+      .poll(async () => (await fixture.target.describe(fixture.at))?.variants[0]?.replicas.healthy, { interval: 5 })
+      .toBe(0);
+    const waiting = Promise.all(Array.from({ length: 5 }, () => fixture.invoke(ROW)));
+    await sleep(20);
+    await fixture.target.promote(fixture.effect());
+    const answers = await waiting;
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(await (await fixture.invoke(ROW)).json()).toEqual({ predictions: [7] });
+  });
+
+  it("of a candidate that are all dead at the moment are not promoted", async () => {
+    fixture = await servingFixture();
+    await fixture.serve("v1", sumModel({ bias: 0 }));
+    await fixture.target.provision(fixture.effect(), fixture.version("v2", sumModel({ bias: 1 })));
+    const effect = fixture.effect();
+    process.kill((await fixture.replicaPids())[1] ?? 0, "SIGKILL");
+    await expect
+      .poll(async () => (await fixture.target.describe(fixture.at))?.variants[1]?.replicas.healthy, { interval: 5 })
+      .toBe(0);
+    await expect(fixture.target.promote(effect)).rejects.toMatchObject({ code: "not-available", retryable: true });
+    expect(await (await fixture.invoke(ROW)).json()).toEqual({ predictions: [6] });
+    await expect
+      .poll(() =>
+        fixture.target.promote(effect).then(
+          () => "promoted",
+          () => "refused",
+        ),
+      )
+      .toBe("promoted");
+  });
 });
 
 describe("what cannot be served", () => {

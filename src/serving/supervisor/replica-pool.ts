@@ -50,9 +50,12 @@ const BACKOFF_MS = 100;
 const BACKOFF_MS_MAX = 10_000;
 /** A replica that lived this long was no part of a crash loop. */
 const SETTLED_MS = 30_000;
-/** So many deaths since it was provisioned, or so long without any healthy replica, and a version is given up. */
+/** So many deaths within so long, or so long without any healthy replica, and a version is given up. */
 const DEATHS_MAX = 3;
+const DEATHS_WINDOW_MS = 10 * 60_000;
 const NONE_HEALTHY_MS_MAX = 10_000;
+/** More may be wanted while replicas start, and one may die meanwhile. */
+const START_PASSES_MAX = 3;
 const DRAIN_LOOK_MS = 20;
 const MEBIBYTE = 1024 * 1024;
 
@@ -62,9 +65,9 @@ export class ReplicaPool {
   #members: Member[] = [];
   #live: Member[] = [];
   #wanted: number;
-  #starting = 0;
+  #starting: Promise<void> | null = null;
   #stopped = false;
-  #deaths = 0;
+  #deathsAtMs: number[] = [];
   #failuresInARow = 0;
   #lastDeath = "";
   #noneHealthySinceMs: number | null = null;
@@ -80,6 +83,10 @@ export class ReplicaPool {
     this.#watch.unref();
   }
 
+  /** True from the moment on that the version retires. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
   get wanted(): number {
     return this.#wanted;
   }
@@ -108,8 +115,9 @@ export class ReplicaPool {
 
   /** Why this version is to be given up; null while there is hope. */
   get failure(): string | null {
-    if (this.#deaths >= DEATHS_MAX)
-      return `the replicas died ${this.#deaths} times since they were provisioned, last by ${this.#lastDeath}`;
+    // A version that serves for months may lose a replica now and then.
+    const deaths = this.#deathsAtMs.filter((atMs) => Date.now() - atMs < DEATHS_WINDOW_MS).length;
+    if (deaths >= DEATHS_MAX) return `the replicas died ${deaths} times within 10 minutes, last by ${this.#lastDeath}`;
     const since = this.#noneHealthySinceMs;
     if (since !== null && Date.now() - since >= NONE_HEALTHY_MS_MAX)
       return `no replica is healthy since ${Date.now() - since} ms${this.#lastDeath === "" ? "" : `, after ${this.#lastDeath}`}`;
@@ -128,7 +136,7 @@ export class ReplicaPool {
     return best.link;
   }
 
-  /** Calls `onLive` once the next replica answers. False when none is to be expected. */
+  /** Calls `onLive` once the next replica answers, or none ever will. False when none is to be expected. */
   wait(waiter: LiveWaiter): boolean {
     if (this.#stopped || this.failure !== null) return false;
     this.#waiters.add(waiter);
@@ -141,13 +149,28 @@ export class ReplicaPool {
 
   /** Starts what is missing; resolves when every wanted replica is live. Throws `bad-model` when one cannot be. */
   async start(abort?: AbortSignal): Promise<void> {
-    const missing = this.#wanted - this.#live.length - this.#starting;
-    if (missing <= 0) return;
+    for (let pass = 0; this.#live.length < this.#wanted && !this.#stopped; pass += 1) {
+      if (pass === START_PASSES_MAX)
+        throw servingError("not-available", "replicas end as soon as they are ready", { retryable: true });
+      // One at a time: whoever asks while replicas start would else start as many again.
+      this.#starting ??= this.#startMissing().finally(() => {
+        this.#starting = null;
+      });
+      const failed = await this.#starting.then(
+        () => null,
+        (error: unknown) => ({ error }),
+      );
+      if (abort?.aborted) throw servingError("superseded", "a newer effect on the endpoint replaced this one");
+      if (failed !== null) throw failed.error;
+    }
+  }
+
+  async #startMissing(): Promise<void> {
     const model = await this.#options.readModel();
-    const starts: Promise<void>[] = [];
-    for (let n = 0; n < missing; n += 1) starts.push(this.#add(model));
-    const results = await Promise.allSettled(starts);
-    if (abort?.aborted) throw servingError("superseded", "a newer effect on the endpoint replaced this one");
+    const missing = Math.max(0, this.#wanted - this.#live.length);
+    const results = await Promise.allSettled(Array.from({ length: missing }, () => this.#add(model)));
+    // Fewer may be wanted by now.
+    this.#drainSurplus();
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
@@ -197,6 +220,7 @@ export class ReplicaPool {
     this.#stopped = true;
     clearInterval(this.#watch);
     if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#wakeWaiters();
     await Promise.all(this.#members.map((member) => this.#retire(member, drainMsMax)));
   }
 
@@ -212,24 +236,19 @@ export class ReplicaPool {
   }
 
   async #add(model: Uint8Array): Promise<void> {
-    this.#starting += 1;
-    try {
-      const { record, child } = await startReplica({ ...this.#options, model });
-      const { link, hello } = await ReplicaLink.open(record).catch((error: unknown) => {
-        killQuietly(record.pid);
-        throw error;
-      });
-      if (this.#stopped) {
-        link.stop();
-        link.close();
-        killQuietly(record.pid);
-        rmSync(record.socketPath, { force: true });
-        return;
-      }
-      this.#join({ record, link, child }, hello);
-    } finally {
-      this.#starting -= 1;
+    const { record, child } = await startReplica({ ...this.#options, model });
+    const { link, hello } = await ReplicaLink.open(record).catch((error: unknown) => {
+      killQuietly(record.pid);
+      throw error;
+    });
+    if (this.#stopped) {
+      link.stop();
+      link.close();
+      killQuietly(record.pid);
+      rmSync(record.socketPath, { force: true });
+      return;
     }
+    this.#join({ record, link, child }, hello);
   }
 
   #join(
@@ -245,6 +264,10 @@ export class ReplicaPool {
     this.#noneHealthySinceMs = null;
     this.#options.log.info({ variant: this.#options.variant, replica: member.record.id }, "replica ready");
     this.#options.onChange();
+    this.#wakeWaiters();
+  }
+
+  #wakeWaiters(): void {
     const waiters = [...this.#waiters];
     this.#waiters.clear();
     for (const waiter of waiters) waiter.onLive();
@@ -257,7 +280,7 @@ export class ReplicaPool {
     killQuietly(member.record.pid);
     rmSync(member.record.socketPath, { force: true });
     if (member.draining || this.#stopped) return;
-    this.#deaths += 1;
+    this.#deathsAtMs = [...this.#deathsAtMs, Date.now()].slice(-DEATHS_MAX);
     this.#lastDeath = how;
     if (Date.now() - member.sinceMs > SETTLED_MS) this.#failuresInARow = 0;
     this.#options.log.warn({ variant: this.#options.variant, replica: member.record.id, how }, "replica died");

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type StartOrder, type StartReport, startReportSchema } from "../replica/start-order.ts";
 import { servingError } from "../serving-error.ts";
@@ -57,6 +57,7 @@ export async function startReplica(options: StartOptions): Promise<{ record: Rep
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });
+  await offerToKernel(child.pid);
   const failure = await started(child, options, orderFor(record, options));
   if (failure !== null) {
     killQuietly(child.pid);
@@ -66,6 +67,16 @@ export async function startReplica(options: StartOptions): Promise<{ record: Rep
   child.unref();
   const pid = child.pid ?? 0;
   return { record: { ...record, pid, startTicks: processStartTicks(pid) }, child };
+}
+
+/**
+ * When the host runs out of memory between two looks at a replica's, the kernel ends a process of its choice. A replica
+ * comes back within a second and its callers wait for it; the router, the database and the control plane must stay.
+ */
+async function offerToKernel(pid: number | undefined): Promise<void> {
+  if (process.platform !== "linux" || pid === undefined) return;
+  // Where it cannot be written (a process that ended already, a sandbox without it) the kernel's own choice remains.
+  await writeFile(`/proc/${pid}/oom_score_adj`, "1000").catch(() => undefined);
 }
 
 function orderFor(record: { socketPath: string; token: string }, options: StartOptions): StartOrder {
