@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -84,6 +84,41 @@ describe("capture files", () => {
     expect(last).toMatchObject({
       captureData: { endpointInput: { encoding: "CSV", data: null, omittedBytes: 70_000 } },
     });
+  });
+
+  it("are made again when somebody removed their folder", async () => {
+    const { capture, errors } = captureOf();
+    capture.record(captured());
+    await capture.flush();
+    await rm(join(directory, "capture", "acme"), { recursive: true });
+    capture.record(captured());
+    await capture.flush();
+    expect(errors).toHaveLength(1);
+    capture.record(captured({ requestId: "r-2" }));
+    await capture.close();
+    expect(await files()).toHaveLength(1);
+    expect(capture).toMatchObject({ written: 2, dropped: 1 });
+  });
+
+  it("begin a new line after a write that broke off", async () => {
+    const { capture } = captureOf();
+    capture.record(captured());
+    await capture.flush();
+    const [name] = await files();
+    const path = join(directory, "capture", "acme", "development-churn", name ?? "");
+    // A folder in the file's place fails a write as a full disk does, and half a line is what that one leaves.
+    const half = `${await readFile(path, "utf8")}{"half":`;
+    await rm(path);
+    await mkdir(path);
+    capture.record(captured());
+    await capture.flush();
+    await rm(path, { recursive: true });
+    await writeFile(path, half);
+    capture.record(captured({ requestId: "r-3" }));
+    await capture.close();
+    const lines = (await readFile(path, "utf8")).split("\n");
+    expect(lines.slice(1, 2)).toEqual(['{"half":']);
+    expect(JSON.parse(lines[2] ?? "")).toMatchObject({ continuum: { requestId: "r-3" } });
   });
 
   it("are rotated, and the oldest go first", async () => {

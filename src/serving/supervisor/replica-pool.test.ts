@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { runServing } from "../run-serving.ts";
@@ -293,6 +293,20 @@ describe("what cannot be served", () => {
     await expect(runServing(taken)).rejects.toMatchObject({ code: "EADDRINUSE" });
     expect((await fixture.invoke(ROW)).status).toBe(200);
     expect(await fixture.replicaPids()).toEqual(pids);
+  });
+
+  it("is an effect that was not kept: asking again keeps it", async () => {
+    fixture = await servingFixture();
+    await fixture.serve("v1", sumModel({ bias: 0 }));
+    await fixture.target.provision(fixture.effect(), fixture.version("v2", sumModel({ bias: 1 })));
+    const effect = fixture.effect();
+    const stateFile = `${fixture.options.stateDir}/serving.json`;
+    await mkdir(`${stateFile}.new`);
+    for (let attempt = 0; attempt < 2; attempt += 1) await expect(fixture.target.promote(effect)).rejects.toThrow();
+    await rm(`${stateFile}.new`, { recursive: true });
+    await fixture.target.promote(effect);
+    const kept: unknown = JSON.parse(await readFile(stateFile, "utf8"));
+    expect(kept).toMatchObject({ endpoints: [{ generation: effect.generation, stable: { spec: { variant: "v2" } } }] });
   });
 
   it("does not start from a state file that it did not write", async () => {
