@@ -8,6 +8,7 @@ import { Controller } from "./controller.ts";
 import { type Endpoint, EndpointTable, type Variant } from "./endpoint.ts";
 import type { Log } from "./log.ts";
 import { Capture } from "./router/capture.ts";
+import { connectionsMax } from "./router/connections-max.ts";
 import { CredentialTable } from "./router/credential-table.ts";
 import { randomDraws } from "./router/draw.ts";
 import { Router } from "./router/router.ts";
@@ -64,7 +65,7 @@ export interface Serving {
   abandon(): Promise<void>;
 }
 
-const DEFAULT_LIMITS: RouterLimits = {
+const DEFAULT_LIMITS: Omit<RouterLimits, "connectionsMax"> = {
   bodyBytesMax: 6 * 1024 * 1024,
   heldBytesMax: 256 * 1024 * 1024,
   inFlightMax: 2048,
@@ -127,7 +128,7 @@ export async function runServing(options: ServingOptions): Promise<Serving> {
     endpoints,
     credentials,
     capture,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits: { ...DEFAULT_LIMITS, connectionsMax: connectionsMax(), ...options.limits },
     draw: options.draw ?? randomDraws(),
     onAlarm: (endpoint, alarm) => {
       if (!endpoint.trip(alarm)) return;

@@ -7,4 +7,6 @@ export interface RouterLimits {
   inFlightMax: number;
   endpointInFlightMax: number;
   deadlineMs: number;
+  /** Callers that may be connected at a time, whether they ask or not; more are closed at once. */
+  connectionsMax: number;
 }

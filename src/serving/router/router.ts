@@ -31,6 +31,8 @@ export interface RouterOptions {
   ready: () => { ready: boolean; detail: string };
 }
 
+/** Who is connected and asks nothing takes another's place; a body may come slowly. */
+const SLOW_CALLERS = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 5000 };
 const SWEEP_MS = 20;
 /** The first attempt and one more: a request that kills replicas must not go round and kill them all. */
 const ATTEMPTS_MAX = 2;
@@ -54,10 +56,10 @@ export class Router implements ExchangeOwner {
 
   constructor(options: RouterOptions) {
     this.#options = options;
-    this.#server = createServer(
-      { keepAliveTimeout: 65_000, requestTimeout: 60_000, noDelay: true },
-      (request, response) => this.#handle(request, response),
+    this.#server = createServer({ keepAliveTimeout: 65_000, ...SLOW_CALLERS, noDelay: true }, (request, response) =>
+      this.#handle(request, response),
     );
+    this.#server.maxConnections = options.limits.connectionsMax;
     this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
     this.#sweep.unref();
   }
