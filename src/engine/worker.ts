@@ -28,7 +28,8 @@ type Hook = "reconcile" | "syncCredentials";
 const HEARTBEAT_MS = 500;
 const REAP_MS = 500;
 const TIMER_MS = 500;
-const AUDIT_MS = 200;
+/** Whoever reads the log gives waiting entries their places first, so nobody waits for this; seldom is cheaper. */
+const AUDIT_MS = 1_000;
 const QUEUE_SWEEP_MS = 2_000;
 /** The safety net below the notifications. */
 const POLL_MS = 1_000;
