@@ -70,7 +70,10 @@ export function brokenAtEnd({ engine, host, quality }: Checked, rollout: Rollout
   if (phase === "Succeeded") {
     if (served?.stable?.variant !== id || served.candidate !== null) return `${id} succeeded and does not serve`;
     const how = quality(id);
-    return how === "good" || passedByHand(engine, rollout) ? null : `${id} succeeded although it is ${how}`;
+    // What is restored served before: nobody has to ask it again for it to stay.
+    const quietRestore = rollout.restores !== undefined && how === "silent";
+    const may = how === "good" || quietRestore || passedByHand(engine, rollout);
+    return may ? null : `${id} succeeded although it is ${how}`;
   }
   if (phase === "RolledBack") {
     const bytes = engine.snapshots.get(rollout.snapshot?.sha256 ?? "") ?? new Uint8Array();

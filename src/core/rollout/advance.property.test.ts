@@ -273,7 +273,7 @@ describe("any sequence of signals, answers and waiting", () => {
       fc.property(start, fc.array(choice, { maxLength: 40 }), (from, choices) => {
         const lived = new Life(from);
         lived.propose();
-        const percents = bakePercents(lived.rollout.plan, from.stable);
+        const percents = bakePercents({ ...lived.rollout, hasStable: from.stable });
         for (const chosen of choices) {
           const before = lived.rollout.weightPercent;
           lived.take(chosen);

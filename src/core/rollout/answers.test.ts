@@ -122,6 +122,18 @@ describe("a verdict", () => {
     expect(script.happens({ type: "tick" }).rollout.reason?.code).toBe("deadline");
   });
 
+  it("of inconclusive is enough for a restore, which goes to 100 percent at once; of error it is not", () => {
+    const restores = { rollout: "r-0", snapshotSha256: "e".repeat(64) };
+    const atEnd = (outcome: "inconclusive" | "error") =>
+      new Script({ ...testRollout(), restores })
+        .happens(...TO_FIRST_BAKE.slice(0, -1))
+        .happens({ type: "shifted", percent: 100 })
+        .later(60_000)
+        .happens(watched(outcome, "traffic"));
+    expect(atEnd("inconclusive").rollout.phase).toBe("Promoting");
+    expect(atEnd("error").rollout.phase).toBe("Baking");
+  });
+
   it("of fail names the metric that failed", () => {
     const metrics = [...verdictOf("error", "measurement").metrics, ...verdictOf("fail", "latency").metrics];
     const script = baking().happens({ type: "watched", verdict: { outcome: "fail", metrics } });

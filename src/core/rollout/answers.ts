@@ -94,11 +94,20 @@ function onWatched(rollout: Rollout, verdict: Verdict, guard: boolean): Step {
   if (outcome === "fail") return rollBack(watched, failure(verdict));
   if (guard) return guardBake(watched);
   return inTime(watched, (next) => {
-    if (outcome !== "pass") return holdBake(next);
+    if (outcome !== "pass" && !isQuietRestore(next, verdict)) return holdBake(next);
     // A pass says how the candidate did so far; it is asked for again until the bake was served in full.
     const endMs = bakeEndMs(next);
     return next.seenAtMs < endMs ? watchBake(next, endMs) : leaveBake(next);
   });
+}
+
+/**
+ * What is restored served before. Where nobody asks, nothing speaks against it, and after a hold the deadline would put
+ * back the version that somebody fled from.
+ */
+function isQuietRestore({ restores }: Rollout, { outcome, metrics }: Verdict): boolean {
+  if (restores === undefined || outcome !== "inconclusive") return false;
+  return metrics.every((metric) => metric.outcome === "pass" || metric.metric === "traffic");
 }
 
 function failure({ metrics }: Verdict): Reason {

@@ -18,14 +18,14 @@ describe("bakePercents", () => {
   ] as [Strategy, number, boolean, number[]][])(
     "%s by %i, stable %s: %j",
     (strategy, stepPercent, hasStable, percents) => {
-      expect(bakePercents(testPlan({ strategy, stepPercent }), hasStable)).toEqual(percents);
+      expect(bakePercents({ plan: testPlan({ strategy, stepPercent }), hasStable })).toEqual(percents);
     },
   );
 
   it("rises to exactly 100 in as many bakes as settlement 8 counts", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 100 }), (stepPercent) => {
-        const percents = bakePercents(testPlan({ strategy: "linear", stepPercent }), true);
+        const percents = bakePercents({ plan: testPlan({ strategy: "linear", stepPercent }), hasStable: true });
         expect(percents).toHaveLength(Math.ceil(100 / stepPercent));
         expect(percents.at(-1)).toBe(100);
         expect(percents.every((percent, index) => percent > (percents[index - 1] ?? 0))).toBe(true);

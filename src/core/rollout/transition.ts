@@ -132,7 +132,7 @@ export function bakeEndMs(rollout: Rollout): number {
 }
 
 function nextPercent(rollout: Rollout): number | null {
-  const percents = bakePercents(rollout.plan, rollout.hasStable);
+  const percents = bakePercents(rollout);
   return percents.find((percent) => percent > rollout.weightPercent) ?? null;
 }
 
