@@ -85,7 +85,9 @@ describe("every process", () => {
     const counts = await Promise.all(["worker-1", "worker-2"].map((name) => figure(worker(name), promoted)));
     expect(counts.reduce((sum, count) => sum + (Number.isNaN(count) ? 0 : count), 0)).toBe(1);
     expect(await figure(on.url, /^continuum_decisions_total\{.*decision="allow"/)).toBe(1);
-    expect(await figure(on.url, /^continuum_audit_entries\{.*state="placed"/)).toBeGreaterThan(5);
+    // Entries take their places a moment after what they tell.
+    const placed = () => figure(on.url, /^continuum_audit_entries\{.*state="placed"/);
+    await expect.poll(placed, { timeout: 10_000 }).toBeGreaterThan(5);
     expect(await figure(on.url, /^continuum_database_up/)).toBe(1);
     const requests = /^continuum_\w*requests_total\{.*200/;
     const before = await figure(on.servingUrl, requests);
