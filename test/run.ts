@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 // `npm test`: every check in turn, all of them even when one fails, and one closing line with the counts.
 // `npm test -- --also package,peers` adds what needs more than npm or more time.
@@ -12,6 +12,8 @@ interface Outcome {
   failed: number;
   skipped: number;
   seconds: number;
+  /** What failed, by name: whoever sees only the end of a long output must be able to tell. */
+  failures: string[];
 }
 
 const CHECKS: { name: string; script: string; args: string[] }[] = [
@@ -46,6 +48,7 @@ async function runCheck({ name, script, args }: (typeof CHECKS)[number]): Promis
     failed: code === 0 ? 0 : 1,
     skipped: 0,
     seconds: secondsSince(startedAtMs),
+    failures: [],
   };
 }
 
@@ -60,13 +63,42 @@ async function runProject(name: string): Promise<Outcome> {
   return { name, ...counts, seconds: secondsSince(startedAtMs) };
 }
 
-function readCounts(report: string): { passed: number; failed: number; skipped: number } {
+interface Report {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  testResults: {
+    name: string;
+    status: string;
+    message: string;
+    assertionResults: { status: string; fullName: string; failureMessages: string[] }[];
+  }[];
+}
+
+function readCounts(path: string): Omit<Outcome, "name" | "seconds"> {
   try {
-    const counts = JSON.parse(readFileSync(report, "utf8"));
-    return { passed: counts.numPassedTests, failed: counts.numFailedTests, skipped: counts.numPendingTests };
-  } catch {
-    return { passed: 0, failed: 1, skipped: 0 };
+    const report: Report = JSON.parse(readFileSync(path, "utf8"));
+    const failures = report.testResults.flatMap((file) => failuresOf(file));
+    return {
+      passed: report.numPassedTests,
+      failed: report.numFailedTests,
+      skipped: report.numPendingTests,
+      failures,
+    };
+  } catch (error) {
+    return { passed: 0, failed: 1, skipped: 0, failures: [`no report was written: ${error}`] };
   }
+}
+
+function failuresOf(file: Report["testResults"][number]): string[] {
+  const where = relative(process.cwd(), file.name);
+  const failed = file.assertionResults.filter((test) => test.status === "failed");
+  if (failed.length === 0 && file.status === "failed") return [`${where}: ${firstLine(file.message)}`];
+  return failed.map((test) => `${where}: ${test.fullName}: ${firstLine(test.failureMessages[0] ?? "")}`);
+}
+
+function firstLine(text: string): string {
+  return text.split("\n")[0] ?? "";
 }
 
 function run(args: string[]): Promise<number> {
@@ -84,11 +116,12 @@ function secondsSince(startedAtMs: number): number {
 function close(outcomes: Outcome[]): void {
   const sum = (key: "passed" | "failed" | "skipped") => outcomes.reduce((total, outcome) => total + outcome[key], 0);
   console.log("");
-  for (const { name, passed, failed, skipped, seconds } of outcomes) {
+  for (const { name, passed, failed, skipped, seconds, failures } of outcomes) {
     const skips = skipped > 0 ? `, ${skipped} skipped` : "";
     console.log(
       `${failed > 0 ? "FAILED" : "ok    "} ${name.padEnd(10)} ${passed} passed, ${failed} failed${skips} (${seconds} s)`,
     );
+    for (const failure of failures) console.log(`       ${failure}`);
   }
   const skipped = sum("skipped") > 0 ? `, ${sum("skipped")} skipped` : "";
   console.log(`\n${sum("passed")} passed, ${sum("failed")} failed${skipped}`);
