@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import type { Verdict } from "../core/monitor/verdict.ts";
+import type { Quiet } from "../core/rollout/rollout.ts";
+import { verdictMark } from "../core/rollout/verdict-mark.ts";
 import type { SimulatedFault } from "../drivers/target/simulated/simulated-fault.ts";
 import { MemorySimulatedStore } from "../drivers/target/simulated/simulated-store.ts";
 import { SimulatedTarget } from "../drivers/target/simulated/simulated-target.ts";
@@ -21,7 +23,11 @@ interface Scene {
 }
 
 /** A stable version and a candidate on ten percent; the watch of it ends after `forMs`. */
-async function watched(scene: Scene, forMs: number, how: { percent?: number; signal?: AbortSignal } = {}) {
+async function watched(
+  scene: Scene,
+  forMs: number,
+  how: { percent?: number; signal?: AbortSignal; quiet?: Quiet } = {},
+) {
   let fault: Scene["fault"];
   const target = new SimulatedTarget({
     store: new MemorySimulatedStore(),
@@ -45,9 +51,10 @@ async function watched(scene: Scene, forMs: number, how: { percent?: number; sig
   }
   fault = scene.fault;
   const startMs = Date.now();
+  const quiet = how.quiet === undefined ? {} : { quiet: how.quiet };
   const verdict = await watch({
     ...{ target, at, nowMs: Date.now, signal: how.signal ?? new AbortController().signal },
-    command: { type: "watch", percent: how.percent ?? 10, untilMs: startMs + forMs, mode: "bake" },
+    command: { type: "watch", percent: how.percent ?? 10, untilMs: startMs + forMs, mode: "bake", ...quiet },
   });
   return { verdict, tookMs: Date.now() - startMs };
 }
@@ -95,4 +102,21 @@ test("a watch that nobody wants ends at once", async () => {
   const stop = new AbortController();
   setTimeout(() => stop.abort(new Error("not wanted")), 50);
   await expect(watched({}, 60_000, { signal: stop.signal })).rejects.toThrow(/not wanted|aborted/);
+});
+
+test("what the history knows is kept back until it changes, or until the last word is due", async () => {
+  const known = verdictMark((await watched({ outcome: "inconclusive" }, 0)).verdict);
+  const due = Date.now() + 600;
+  const last = await watched({ outcome: "inconclusive" }, 0, { quiet: { known, untilMs: due } });
+  expect(last.verdict.outcome).toBe("inconclusive");
+  expect(Date.now()).toBeGreaterThanOrEqual(due);
+
+  let asked = 0;
+  const away = () => {
+    asked += 1;
+    return asked > 2 ? ({ kind: "time-out" } as const) : undefined;
+  };
+  const changed = await watched({ outcome: "inconclusive", fault: away }, 0, { quiet: { known, untilMs: null } });
+  expect(changed.verdict.outcome).toBe("error");
+  expect(asked).toBe(3);
 });

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Verdict } from "../core/monitor/verdict.ts";
 import type { Command } from "../core/rollout/rollout.ts";
+import { verdictMark } from "../core/rollout/verdict-mark.ts";
 import type { Observation, Target, TenantEndpoint } from "../drivers/target/target.ts";
 
 const POLL_MS = 250;
@@ -16,7 +17,8 @@ export interface WatchOptions {
 
 /**
  * Looks at both versions until `untilMs` and answers with the verdict of that moment, or at once with a failure. A
- * target that cannot be asked is asked again; when it still cannot at the end, the verdict says so.
+ * target that cannot be asked is asked again; when it still cannot at the end, the verdict says so. What the history
+ * knows already is kept back for as long as the command says.
  */
 export async function watch(options: WatchOptions): Promise<Verdict> {
   const { command, nowMs, signal } = options;
@@ -25,9 +27,14 @@ export async function watch(options: WatchOptions): Promise<Verdict> {
     signal.throwIfAborted();
     if (verdict.outcome === "fail") return verdict;
     const leftMs = command.untilMs - nowMs();
-    if (leftMs <= 0) return verdict;
-    await sleep(Math.min(POLL_MS, leftMs), undefined, { signal });
+    if (leftMs <= 0 && isNews(verdict, command, nowMs())) return verdict;
+    await sleep(leftMs <= 0 ? POLL_MS : Math.min(POLL_MS, leftMs), undefined, { signal });
   }
+}
+
+function isNews(verdict: Verdict, { quiet }: WatchOptions["command"], nowMs: number): boolean {
+  if (quiet === undefined || verdictMark(verdict) !== quiet.known) return true;
+  return quiet.untilMs !== null && nowMs >= quiet.untilMs;
 }
 
 async function look({ target, at, command }: WatchOptions): Promise<Verdict> {

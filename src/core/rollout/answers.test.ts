@@ -103,8 +103,24 @@ describe("a verdict", () => {
 
   it.each(["inconclusive", "error"] as const)("of %s holds, and passes later", (outcome) => {
     const script = baking().happens(watched(outcome));
-    expect(script.rollout.pending?.command).toEqual({ type: "watch", percent: 10, untilMs: 75_000, mode: "bake" });
+    const quiet = { known: `${outcome} errors=${outcome}`, untilMs: 599_000 };
+    expect(script.rollout.pending?.command).toEqual({
+      type: "watch",
+      percent: 10,
+      untilMs: 75_000,
+      mode: "bake",
+      quiet,
+    });
     expect(script.later(15_000).happens(watched("pass")).rollout.phase).toBe("Shifting");
+  });
+
+  it("that is known is kept back in a pause as well, and a pass that ends a bake never is", () => {
+    const script = baking().happens(watched("inconclusive"), { type: "paused", by: "ann" });
+    const known = { known: "inconclusive errors=inconclusive", untilMs: null };
+    expect(script.rollout.pending?.command).toMatchObject({ mode: "guard", quiet: known });
+    script.later(600_000).happens(watched("pass"));
+    expect(script.rollout.pending?.command).toMatchObject({ mode: "guard", quiet: { known: "pass errors=pass" } });
+    expect(script.happens({ type: "resumed", by: "ann" }).rollout.pending?.command).not.toHaveProperty("quiet");
   });
 
   it.each(["inconclusive", "error"] as const)("of %s rolls back at the deadline, and says both", (outcome) => {

@@ -17,6 +17,7 @@ import {
   type Step,
   watchBake,
 } from "./transition.ts";
+import { verdictMark } from "./verdict-mark.ts";
 
 /** What the world answered to the outstanding command. */
 
@@ -90,7 +91,8 @@ function onVerified(rollout: Rollout, refusals: Rollout["refusals"]): Step {
 function onWatched(rollout: Rollout, verdict: Verdict, guard: boolean): Step {
   const { outcome } = verdict;
   const worst = verdict.metrics[0];
-  const watched: Rollout = { ...rollout, lastVerdict: { outcome, message: worst?.message ?? "No metric was given." } };
+  const message = worst?.message ?? "No metric was given.";
+  const watched: Rollout = { ...rollout, lastVerdict: { outcome, message, mark: verdictMark(verdict) } };
   if (outcome === "fail") return rollBack(watched, failure(verdict));
   if (guard) return guardBake(watched);
   return inTime(watched, (next) => {

@@ -96,8 +96,11 @@ export interface Rollout {
   resume: { phase: Phase; bakedMs?: number } | null;
   /** Set while traffic is held at one share: in Baking, and in a pause of it. */
   bake: Bake | null;
-  /** The newest verdict on the current share of traffic; null when there was none yet. */
-  lastVerdict: { outcome: Verdict["outcome"]; message: string } | null;
+  /**
+   * The newest recorded verdict on the current share of traffic; null when there was none yet. `mark` tells it from
+   * the next one; it is missing where an older program recorded it.
+   */
+  lastVerdict: { outcome: Verdict["outcome"]; message: string; mark?: string } | null;
   pending: Pending | null;
   snapshot: { sha256: string; empty: boolean } | null;
   /** P6's clock: time since admission, without time queued or paused. */
@@ -153,10 +156,19 @@ export type Command =
   /**
    * Watches until `untilMs` and answers with the verdict of that moment, or at once when something fails. `guard` is
    * the watch of a paused bake: only its failures count, and it is issued again for as long as the pause lasts.
+   * With `quiet` a verdict that says nothing new is kept back from `untilMs` on: it would fill the history.
    */
-  | { type: "watch"; percent: number; untilMs: number; mode: "bake" | "guard" }
+  | { type: "watch"; percent: number; untilMs: number; mode: "bake" | "guard"; quiet?: Quiet }
   | { type: "promote" }
   | { type: "rollback" };
+
+/** What a watch need not answer, since it stands in the history. */
+export interface Quiet {
+  /** The mark (verdict-mark.ts) of the verdict that was recorded last. */
+  known: string;
+  /** From then on the newest verdict is an answer whatever it says; null when silence may last. */
+  untilMs: number | null;
+}
 
 /** What happened. `atMs` is stamped by the engine; everything else is the payload. */
 export type RolloutEvent = { atMs: number } & (

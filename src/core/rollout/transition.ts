@@ -1,6 +1,6 @@
 import { bakePercents } from "./bake-percents.ts";
-import { startClock, stopClock } from "./clock.ts";
-import type { Command, Reason, Rollout, TerminalPhase } from "./rollout.ts";
+import { deadlineAtMs, startClock, stopClock } from "./clock.ts";
+import type { Command, Quiet, Reason, Rollout, TerminalPhase } from "./rollout.ts";
 
 /**
  * The moves a rollout can make. Each takes the rollout with the accepted event already counted (`sequence`,
@@ -23,6 +23,7 @@ export type WorkPhase = "Verifying" | "Snapshotting" | "Provisioning" | "Shiftin
 const GUARD_WATCH_MS = 600_000;
 const HOLD_MS_MIN = 5_000;
 const HOLD_MS_MAX = 60_000;
+const LAST_WORD_MS = 1_000;
 
 export function end(rollout: Rollout, phase: TerminalPhase, reason: Reason | null): Rollout {
   return { ...settled(rollout), phase, reason, bake: null };
@@ -93,10 +94,11 @@ export function pauseBake(rollout: Rollout): Rollout {
   return guardBake({ ...settled(rollout), phase: "Paused", resume: { phase: "Baking", bakedMs } });
 }
 
-/** A guard is issued anew every ten minutes, so that no job outlives the queue's patience during a long pause. */
+/** A guard says every ten minutes what it sees, when that is something new. */
 export function guardBake(rollout: Rollout): Rollout {
   const untilMs = rollout.seenAtMs + GUARD_WATCH_MS;
-  return issue(rollout, { type: "watch", percent: rollout.weightPercent, untilMs, mode: "guard" });
+  const quiet = quietOf(rollout, null);
+  return issue(rollout, { type: "watch", percent: rollout.weightPercent, untilMs, mode: "guard", ...quiet });
 }
 
 /** The part of the bake that was served before the pause counts. */
@@ -109,16 +111,23 @@ export function resumeBake(rollout: Rollout): Rollout {
 
 /**
  * Watches for a while longer: the bake is over but its verdict is neither pass nor fail. A quarter of the bake, between
- * 5 s and a minute, finds a late pass soon and does not fill the history.
+ * 5 s and a minute, finds a late pass soon, and keeps a verdict that changes to and fro from filling the history. The
+ * same verdict again is told only just before the deadline, so that the end can say what was measured last.
  */
 export function holdBake(rollout: Rollout): Rollout {
   const quarterMs = rollout.plan.spec.rollout.bakeSeconds * 250;
   const holdMs = Math.min(HOLD_MS_MAX, Math.max(HOLD_MS_MIN, quarterMs));
-  return watchBake(rollout, Math.max(bakeEndMs(rollout), rollout.seenAtMs + holdMs));
+  const untilMs = Math.max(bakeEndMs(rollout), rollout.seenAtMs + holdMs);
+  const deadline = deadlineAtMs(rollout);
+  return watchBake(rollout, untilMs, quietOf(rollout, deadline === null ? null : deadline - LAST_WORD_MS));
 }
 
-export function watchBake(rollout: Rollout, untilMs: number): Rollout {
-  return issue(rollout, { type: "watch", percent: rollout.weightPercent, untilMs, mode: "bake" });
+export function watchBake(rollout: Rollout, untilMs: number, quiet: { quiet?: Quiet } = {}): Rollout {
+  return issue(rollout, { type: "watch", percent: rollout.weightPercent, untilMs, mode: "bake", ...quiet });
+}
+
+function quietOf({ lastVerdict }: Rollout, untilMs: number | null): { quiet?: Quiet } {
+  return lastVerdict?.mark === undefined ? {} : { quiet: { known: lastVerdict.mark, untilMs } };
 }
 
 /** Moves on from a bake that passed or was cut short: to the next share of traffic, or to promotion after the last. */
