@@ -69,6 +69,27 @@ test("what was deleted and still serves is removed", async () => {
   expect(await variants(endpoint)).toBeUndefined();
 });
 
+test("a candidate whose rollback failed for good is taken away, and its rollout stays Failed", async () => {
+  const endpoint = await deployed("half");
+  on.faults.plan = ({ method, at }) =>
+    method === "rollback" && at?.endpoint.name === "half" ? { kind: "fail", retryable: false } : undefined;
+  const { id } = await on.propose({ name: "half", version: "2.0.0", rollout: { bakeSeconds: 600, stepPercent: 20 } });
+  await on.until(id, ({ phase }) => phase === "Baking");
+  await on.signal(id, { type: "abort-requested", by: "olga" });
+  expect(await on.ended(id)).toMatchObject({ phase: "Failed", reason: { cause: { code: "aborted" } } });
+  const reconcile = reconciler();
+  await reconcile();
+  await reconcile();
+  // What failed is tried again, later each time.
+  expect(await variants(endpoint)).toMatchObject([{ role: "stable" }, { role: "candidate", percent: 20 }]);
+  on.faults.plan = () => undefined;
+  const again = reconciler();
+  await again();
+  await again();
+  expect(await variants(endpoint)).toEqual([{ role: "stable", percent: 100, wanted: 1 }]);
+  expect(await on.rollout(id)).toMatchObject({ phase: "Failed" });
+});
+
 test("what is as it should be, under way, or on another host is left alone", async () => {
   const [fine, elsewhere] = [await deployed("fine"), await deployed("elsewhere")];
   await on.database.query("UPDATE endpoints SET host = 'there' WHERE name = 'elsewhere'");

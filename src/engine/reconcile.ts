@@ -1,12 +1,15 @@
+import { sha256Digest } from "../core/plan/canonical.ts";
 import type { TargetName } from "../core/plan/schema.ts";
 import type { EndpointRef } from "../core/rollout/rollout.ts";
 import type { Effect, EndpointStatus, Target, TenantEndpoint } from "../drivers/target/target.ts";
 import type { Transaction } from "../store/database.ts";
 import { lockEndpoint, nextGeneration } from "../store/queries/endpoints.ts";
+import { readSnapshot } from "../store/queries/rollouts.ts";
 import { type AuditFact, appendAudit } from "./audit-log.ts";
 import { type CredentialSink, createCredentialSync } from "./credential-sync.ts";
 import type { Desired } from "./endpoint-rows.ts";
 import { type EngineParts, SYSTEM } from "./engine.ts";
+import { EngineError } from "./engine-error.ts";
 import { RECONCILED_GUARD } from "./version.ts";
 
 export type { CredentialSink, InvokeCredential } from "./credential-sync.ts";
@@ -25,7 +28,9 @@ type Deviation =
   | { what: "version"; version: Desired["version"] }
   | { what: "instances"; instanceCount: number }
   /** Something serves that was removed. */
-  | { what: "leftover" };
+  | { what: "leftover" }
+  /** A version of a rollout that ended: its rollback failed, and it may still take a share of the traffic. */
+  | { what: "candidate"; variant: string };
 
 const LOCK_KEY = 7_266_816_004;
 /** Every try stands in the audit log for good, so what fails again and again is tried more and more rarely. */
@@ -145,6 +150,8 @@ function deviationOf(desired: Desired | null, status: EndpointStatus | undefined
   if (stable?.variant !== version.variant || stable.artifactDigest !== version.artifactDigest) {
     return { what: "version", version };
   }
+  const candidate = status?.variants.find(({ role }) => role === "candidate");
+  if (candidate !== undefined) return { what: "candidate", variant: candidate.variant };
   if (stable.replicas.wanted === version.instanceCount) return undefined;
   return { what: "instances", instanceCount: version.instanceCount };
 }
@@ -162,6 +169,7 @@ async function heal(
   try {
     if (deviation.what === "leftover") await target.remove(effect("remove"));
     else if (deviation.what === "instances") await target.scale(effect("scale"), deviation.instanceCount);
+    else if (deviation.what === "candidate") await rollBack(parts, target, { at, deviation }, effect("rollback"));
     else {
       await target.provision(effect("provision"), deviation.version);
       await target.shift(effect("shift"), { percent: 100, guard: RECONCILED_GUARD });
@@ -177,6 +185,19 @@ async function heal(
     if (away) throw error;
     return false;
   }
+}
+
+/** What the rollout could not do at its end: back to its own snapshot. It stays Failed all the same. */
+async function rollBack(
+  parts: ReconcilerOptions["parts"],
+  target: Target,
+  { at, deviation }: { at: Resting; deviation: Extract<Deviation, { what: "candidate" }> },
+  effect: Effect,
+): Promise<void> {
+  const stored = await readSnapshot(parts.database, at.tenant, deviation.variant);
+  if (stored === undefined || sha256Digest(stored.bytes) !== stored.sha256)
+    throw new EngineError("snapshot-missing", `The snapshot of ${deviation.variant} is not there or was changed.`);
+  await target.rollback(effect, stored.bytes);
 }
 
 /**

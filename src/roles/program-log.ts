@@ -19,6 +19,7 @@ const FIELDS: ReadonlySet<string> = new Set([
     "target",
     "variant",
     "replica",
+    "effect",
   ],
   ...[
     "principal",

@@ -9,6 +9,7 @@ import { listRollouts, type RolloutRow, readPlanBytes, readRollout, readSnapshot
 import { decodeCursor, PAGE_LIMIT, toPage } from "./cursor.ts";
 import type { Call, Handlers, ServiceParts } from "./handler.ts";
 import { proposedView } from "./plans.ts";
+import { withPresentVerdict } from "./present-verdict.ts";
 import { notFound, refuse } from "./refusal.ts";
 import { followRollout } from "./rollout-events.ts";
 import { type RolloutDetailView, rolloutDetailView, rolloutView } from "./rollout-view.ts";
@@ -38,7 +39,10 @@ export function rolloutHandlers(
       return toPage(rows, { list: "rollouts.list", limit, keyOf: keyOfRow, view });
     },
 
-    "rollouts.get": async ({ principal, input }) => detailOf(await find(parts, principal.tenant, input.params.id)),
+    "rollouts.get": async ({ principal, input }) => {
+      const row = await find(parts, principal.tenant, input.params.id);
+      return detailOf({ ...row, state: await withPresentVerdict(parts, row.state) });
+    },
 
     "rollouts.events": async ({ principal, input, signal: ended }) => {
       const { state } = await find(parts, principal.tenant, input.params.id);

@@ -4,7 +4,7 @@ import canonicalize from "canonicalize";
 import { z } from "zod";
 import { ArmWindow } from "../core/monitor/arm-window.ts";
 import { CanaryJudge } from "../core/monitor/canary-judge.ts";
-import { type Endpoint, type EndpointTable, type Guard, NO_ROUTES, Variant } from "./endpoint.ts";
+import { type Endpoint, type EndpointTable, type Guard, NO_ROUTES, servedNameOf, Variant } from "./endpoint.ts";
 import type { Log } from "./log.ts";
 import { describeEndpoint, observeEndpoint } from "./observe.ts";
 import { type ControlAnswer, type ControlEffect, type ServedAt, type Version, versionSchema } from "./protocol.ts";
@@ -85,8 +85,8 @@ export class Controller {
     // Without a look at the keys: whoever asks again must wait until the replicas are there again.
     return this.#effect(effect, { once: false }, async (endpoint, abort) => {
       const { stable, candidate } = endpoint.routes;
-      if (stable?.spec.variant === spec.variant) return stable.pool.start(abort);
-      if (candidate !== null && sameVersion(candidate.spec, spec)) return candidate.pool.start(abort);
+      if (stable?.spec.variant === spec.variant) return startKnown(stable, abort);
+      if (candidate !== null && sameVersion(candidate.spec, spec)) return startKnown(candidate, abort);
       if (candidate !== null) this.#withdraw(endpoint);
       this.#needMemory(spec);
       const fresh = this.makeVariant(endpoint, { spec, life: { requests: 0, errors: 0 }, replicas: [] });
@@ -229,7 +229,7 @@ export class Controller {
   async #effect(
     effect: ControlEffect,
     { once }: { once: boolean },
-    run: (endpoint: Endpoint, abort: AbortSignal) => Promise<void>,
+    run: (endpoint: Endpoint, abort: AbortSignal) => Promise<unknown>,
   ): Promise<{ done: true }> {
     const endpoint = this.#options.endpoints.getOrCreate(effect);
     refuseStale(endpoint, effect);
@@ -241,20 +241,32 @@ export class Controller {
     const turn = endpoint.queue.then(async () => {
       refuseStale(endpoint, effect);
       // Done is not yet kept: the first call may have failed on just that.
-      if (once && endpoint.doneKeys.includes(effect.idempotencyKey)) return this.#options.save();
+      if (once && endpoint.doneKeys.includes(effect.idempotencyKey)) {
+        await this.#options.save();
+        return this.#journal(effect, KNOWN);
+      }
       const abort = new AbortController();
       endpoint.running = abort;
+      let outcome: unknown;
       try {
-        await run(endpoint, abort.signal);
+        outcome = await run(endpoint, abort.signal);
         endpoint.remember(effect.idempotencyKey);
       } finally {
         endpoint.running = null;
         await this.#options.save();
       }
+      this.#journal(effect, outcome);
     });
     endpoint.queue = turn.catch(() => undefined);
     await turn;
     return { done: true };
+  }
+
+  /** What was done, once it is kept: whoever doubts an order of things finds the target's own account of it here. */
+  #journal(effect: ControlEffect, outcome: unknown): void {
+    const { tenant, generation, idempotencyKey } = effect;
+    const fields = { tenant, endpoint: servedNameOf(effect), effect: idempotencyKey, generation };
+    this.#options.log.info(fields, outcome === KNOWN ? "effect known" : "effect done");
   }
 
   async #startOrStop(variant: Variant, abort: AbortSignal): Promise<void> {
@@ -299,6 +311,15 @@ export class Controller {
     const stopping = variant.pool.stop(this.#options.drainMsMax).finally(() => this.#retiring.delete(stopping));
     this.#retiring.add(stopping);
   }
+}
+
+/** What an effect answers that found everything as it wants it. */
+const KNOWN = "known";
+
+/** It may have lost replicas since. */
+async function startKnown({ pool }: Variant, abort: AbortSignal): Promise<typeof KNOWN> {
+  await pool.start(abort);
+  return KNOWN;
 }
 
 function refuseStale(endpoint: Endpoint, effect: ControlEffect): void {
