@@ -71,6 +71,15 @@ describe("a problem", () => {
     },
   );
 
+  test.each([
+    ["/v1/rollouts?limitt=5", 'query: /limitt: unknown key "limitt"; did you mean "limit"?'],
+    ["/v1/rollouts?tenant=other", 'query: /tenant: unknown key "tenant"; known here: '],
+    ["/v1/rollouts/none?verbose=1", 'query: unknown key "verbose"; this operation takes no query'],
+  ])("says that it does not know the query of %s", async (path, detail) => {
+    const { body } = await on.ask(path);
+    expect(body).toMatchObject({ status: 400, code: "malformed-request", detail: expect.stringContaining(detail) });
+  });
+
   test("answers what is not there, and tells nothing of what failed on our side", async () => {
     expect((await on.ask("/v1/nothing")).body).toMatchObject({ status: 404, code: "not-found" });
     expect((await on.ask("/v1/rollouts/none")).body).toMatchObject({ status: 404, code: "not-found" });

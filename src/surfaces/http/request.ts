@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { z } from "zod";
 import type { Operation } from "../../contract/operation.ts";
 import type { ProblemCode } from "../../contract/problem.ts";
+import { quote } from "../../core/plan/input-rules.ts";
 import { shapeProblem } from "../../core/plan/shape-problem.ts";
 import { parseJsonStrict } from "../../core/plan/strict-json.ts";
 import { Refusal } from "../../service/refusal.ts";
@@ -65,9 +66,26 @@ export async function readInput(
 ): Promise<RawInput> {
   return {
     params: operation.params === undefined ? undefined : check(operation.params, plain(c.req.param(), "path"), "path"),
-    query: operation.query === undefined ? undefined : check(operation.query, plain(queryOf(c), "query"), "query"),
+    query: readQuery(c, operation),
     body: await readBody(c, operation, { limits, hold }),
   };
+}
+
+/** A misspelt filter that is passed over would answer with everything, as if it had been asked for. */
+function readQuery(c: Context, { query }: Operation): unknown {
+  const given = plain(queryOf(c), "query");
+  const [first] = Object.keys(given);
+  if (query !== undefined) return check(strictly(query), given, "query");
+  if (first === undefined) return undefined;
+  throw malformed(`query: unknown key ${quote(first)}; this operation takes no query`);
+}
+
+const strictSchemas = new WeakMap<z.ZodObject, z.ZodObject>();
+
+function strictly(schema: z.ZodObject): z.ZodObject {
+  const strict = strictSchemas.get(schema) ?? schema.strict();
+  strictSchemas.set(schema, strict);
+  return strict;
 }
 
 /** No name holds U+0000, and the database takes no text that does. */
