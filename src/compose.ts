@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { DRIVEN_TARGETS } from "./compose/driven-targets.ts";
 import { runCli } from "./surfaces/cli/cli.ts";
 
 /**
@@ -9,6 +10,7 @@ export function main(argv: string[], entry: string): Promise<number> {
   const version: string = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version;
   return runCli(argv, {
     version,
+    targets: DRIVEN_TARGETS,
     start: async (options) => (await import("./compose/start-role.ts")).startRole(options, { version, entry }),
     quickstart: async ({ keep, color }) =>
       (await import("./quickstart/quickstart.ts")).runQuickstart({ entry, keep, color }),

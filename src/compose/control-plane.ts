@@ -24,6 +24,7 @@ import { startEmbedded } from "../store/embedded/embedded.ts";
 import { SimulatedStateTable } from "../store/queries/simulated-state.ts";
 import { composeArtifacts } from "./compose-artifacts.ts";
 import { controlSocket } from "./control-socket.ts";
+import { DRIVEN_TARGETS, type DrivenTarget } from "./driven-targets.ts";
 
 /** The API of the control plane, on its own or under the supervisor. */
 export async function composeApi(
@@ -79,10 +80,7 @@ async function composeParts(
   });
   const parts: EngineParts = {
     database,
-    targets: new Map<TargetName, Target>([
-      ["local", local],
-      ["simulated", simulated],
-    ]),
+    targets: targetsOf({ local, simulated }),
     artifacts: await composeArtifacts(config),
     signatures: { live: localSignatures, simulated: mockSignatures },
     ...(await composePolicy()),
@@ -94,6 +92,10 @@ async function composeParts(
     await embedded?.stop();
   };
   return { parts, local, close };
+}
+
+function targetsOf(drivers: Record<DrivenTarget, Target>): Map<TargetName, Target> {
+  return new Map(DRIVEN_TARGETS.map((name) => [name, drivers[name]]));
 }
 
 async function composePolicy(): Promise<Pick<EngineParts, "policySet" | "prices" | "defaultSettings">> {

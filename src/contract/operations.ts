@@ -145,6 +145,14 @@ export const operations = {
     params: byEndpoint,
     output: endpointViewSchema,
   },
+  "endpoints.address": {
+    summary: "Where an endpoint is invoked; all that a credential which may only invoke is told",
+    method: "GET",
+    path: "/v1/endpoints/{environment}/{target}/{name}/address",
+    permission: "invoke",
+    params: byEndpoint,
+    output: z.object({ invokeUrl: z.string().nullable() }),
+  },
   "endpoints.scale": {
     summary: "Change the number of instances of the version that serves, within the policy",
     method: "POST",

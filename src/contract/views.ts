@@ -227,6 +227,7 @@ export const auditEntrySchema = z
 export const approvalRequestSchema = z
   .object({
     rollout: rolloutSchema,
+    planDigest: digestSchema.describe("The plan that an approval binds; it is sent back with the approval"),
     needs: z.array(
       z.object({
         role: z.string(),

@@ -40,6 +40,7 @@ describe("approving", () => {
   test("a person who may lets the rollout go on, and is named", async () => {
     const rollout = await waiting();
     const before = await on.call("approvals.show", ann, { params: { id: rollout.id } });
+    expect(before.planDigest).toBe(rollout.planDigest);
     expect(before.needs).toEqual([
       { role: "approver", count: 1, mfa: false, signed: false, given: 0, clauses: expect.arrayContaining(["AO-3"]) },
     ]);

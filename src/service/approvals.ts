@@ -137,6 +137,7 @@ function requestView(row: RolloutRow): OperationOutput<"approvals.show"> {
   const waits = state.phase === "AwaitingApproval";
   return {
     rollout: rolloutView(state, row.endedAt?.getTime() ?? null),
+    planDigest: state.planDigest,
     needs,
     expiresAt: waits ? optionalTime(state.expiresAtMs) : null,
   };

@@ -25,7 +25,7 @@ const afterShape = z.tuple([z.string(), z.string(), z.string()]);
 
 export function endpointHandlers(
   parts: ServiceParts,
-): Handlers<"endpoints.list" | "endpoints.get" | "endpoints.scale" | "endpoints.delete"> {
+): Handlers<"endpoints.list" | "endpoints.get" | "endpoints.address" | "endpoints.scale" | "endpoints.delete"> {
   return {
     "endpoints.list": async ({ principal, input }) => {
       const { tenant } = principal;
@@ -49,6 +49,11 @@ export function endpointHandlers(
     },
 
     "endpoints.get": ({ principal, input }) => show(parts, { tenant: principal.tenant, ...input.params }),
+
+    "endpoints.address": async ({ principal, input }) => {
+      const { invokeUrl } = await show(parts, { tenant: principal.tenant, ...input.params });
+      return { invokeUrl };
+    },
 
     "endpoints.scale": async (call) => {
       const at = { tenant: call.principal.tenant, ...call.input.params };

@@ -306,23 +306,9 @@ describe("endpoint invoke", () => {
         response.end(`${headers["content-type"]} ${body.toString()}`);
       },
     });
-    const endpoint = {
-      endpoint: { environment: "development", target: "local", name: "churn" },
-      liveRollout: "r-1",
-      activeRollout: null,
-      planDigest: null,
-      model: null,
-      instanceType: null,
-      instanceCount: null,
-      usdPerHour: null,
-      generation: 1,
-      simulated: false,
-      invokeUrl: `${serving.url}/endpoints/development-churn/invocations`,
-      variants: null,
-      updatedAt: "2026-11-01T10:00:00Z",
-    };
+    const address = { invokeUrl: `${serving.url}/endpoints/development-churn/invocations` };
     const { code, out, err } = await run(
-      { "GET /v1/endpoints/development/local/churn": (_request, response) => json(response, 200, endpoint) },
+      { "GET /v1/endpoints/development/local/churn/address": (_request, response) => json(response, 200, address) },
       ["endpoint", "invoke", "churn", "-e", "development", "--data", "rows.csv"],
     );
     await serving.close();

@@ -1,4 +1,5 @@
 import type { Config } from "../../config/schema.ts";
+import type { TargetName } from "../../core/plan/schema.ts";
 import type { Io } from "./io.ts";
 
 export const START_ROLES = ["all", "api", "worker", "serve"] as const;
@@ -19,6 +20,8 @@ export interface QuickstartOptions {
 /** What the composition root hands in, so that no surface imports a driver or a server. Each resolves to an exit code. */
 export interface Injected {
   version: string;
+  /** Those that this build has a driver for. */
+  targets: readonly TargetName[];
   start(options: StartOptions): Promise<number>;
   quickstart(options: QuickstartOptions): Promise<number>;
   /** Left out, the process's own streams and environment. */

@@ -48,6 +48,13 @@ describe("plan check", () => {
     expect((await run(["plan", "check", "-f", file(plan({ environment: "staging", count: 3 }))])).code).toBe(3);
   });
 
+  it("says beside the decision that no driver is there for the target", async () => {
+    const { out, err } = await run(["plan", "check", "-o", "json", "-f", file(`${plan()}  target: braket\n`)]);
+    expect(decisionSchema.strict().parse(JSON.parse(out)).source).toBe("shipped");
+    expect(err).toMatch(/^this build has no driver for braket: .*deploys to local and simulated\n$/);
+    expect((await run(["plan", "check", "-f", file(plan())])).err).toBe("");
+  });
+
   it("prints exactly a decision as JSON, over the plan with its file hashed beside the plan", async () => {
     const byFile = await run(["plan", "check", "-o", "json", "-f", file(plan())]);
     const decision = decisionSchema.strict().parse(JSON.parse(byFile.out));

@@ -60,6 +60,7 @@ test("the main job, over the network: import, trust, attest, propose, watch, rol
   expect(listOf(await perform("rollouts.list", { query: "name=main&limit=5" }))).toHaveLength(1);
   expect(listOf(await perform("endpoints.list"))).toHaveLength(1);
   expect((await perform("endpoints.get", { params: at("main") })).body).toMatchObject({ liveRollout: first });
+  expect((await perform("endpoints.address", { params: at("main") })).body).toHaveProperty("invokeUrl");
   await perform("endpoints.scale", { params: at("main"), body: { instanceCount: 2 } });
 
   const next = { ...plan, spec: { ...plan.spec, model: { ...plan.spec.model, version: "2" } } };

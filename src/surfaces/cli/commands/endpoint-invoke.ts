@@ -39,7 +39,7 @@ function contentTypeOf(file: string, body: Uint8Array): string {
 
 async function invokeUrl(context: CommandContext, client: ApiClient): Promise<URL> {
   const named = context.text("invokeUrl");
-  const text = named ?? (await client.call("endpoints.get", { params: endpointParams(context) })).invokeUrl;
+  const text = named ?? (await client.call("endpoints.address", { params: endpointParams(context) })).invokeUrl;
   if (text === null)
     throw failed(`${context.text("environment")}-${context.argument(0)} cannot be invoked: nothing serves it here`);
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -33,6 +33,12 @@ export async function planCheck(context: CommandContext): Promise<number> {
 
 async function decideHere(context: CommandContext, prepared: PreparedPlan): Promise<DecisionView> {
   const { policyOf } = await import("../offline-policy.ts");
+  const { target } = prepared.plan.spec;
+  const { targets } = context.injected;
+  if (!targets.includes(target))
+    context.note(
+      `this build has no driver for ${target}: the plan can be checked here, and a server of this build refuses it (target-not-available); it deploys to ${targets.join(" and ")}`,
+    );
   return decideOffline(policyOf(context), prepared);
 }
 

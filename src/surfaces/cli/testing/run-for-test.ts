@@ -38,6 +38,7 @@ export async function runForTest(
   };
   run.code = await runCli(argv, {
     version: "1.2.3",
+    targets: ["local", "simulated"],
     io,
     start: async (given) => {
       run.started.push(given);
