@@ -10,6 +10,7 @@ import {
   insertAuditEntry,
   leafHashes,
   lockAuditTree,
+  type NewAuditRow,
   positionedEntries,
   readAuditTree,
   setPositions,
@@ -41,6 +42,11 @@ const BATCH = 1000;
  * the tree comes later: two transactions that append at once would otherwise wait for each other.
  */
 export async function appendAudit(tx: Transaction, fact: AuditFact): Promise<void> {
+  await insertAuditEntry(tx, auditRowOf(fact));
+}
+
+/** The row of an entry that waits for its place. Throws `bad-audit-entry`. */
+export function auditRowOf(fact: AuditFact): NewAuditRow {
   const at = fact.subject.indexOf(":");
   const subject = { type: fact.subject.slice(0, at), id: fact.subject.slice(at + 1) };
   const { id, kind, owner } = fact.actor;
@@ -54,7 +60,7 @@ export async function appendAudit(tx: Transaction, fact: AuditFact): Promise<voi
     outcome: fact.outcome,
     details: fact.details,
   });
-  await insertAuditEntry(tx, { tenant: fact.tenant, subject: subject.id, entry, leafHash: leafHash(entry) });
+  return { tenant: fact.tenant, subject: subject.id, entry, leafHash: leafHash(entry) };
 }
 
 /** What stands for a free text in the log: that there was one, and which, without a word of it. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Rollout } from "../core/rollout/rollout.ts";
 import { StoreError } from "../store/store-error.ts";
-import { type Change, type Committed, commit, type EventBody } from "./commit.ts";
+import { type Answer, AnswerCommits } from "./answer-commits.ts";
+import { commit, type EventBody } from "./commit.ts";
 import { type EngineParts, SYSTEM } from "./engine.ts";
 import { Fenced } from "./engine-error.ts";
 import { type Claim, heldJobs, type Job, releaseJobs, retryJob } from "./jobs.ts";
@@ -40,10 +41,12 @@ export class JobRunner {
   readonly #runs = new Set<Promise<void>>();
   /** False once this worker stops or was taken for dead: it takes nothing any more. */
   #taking = true;
+  readonly #answers: AnswerCommits;
 
   constructor(worker: string, options: RunnerOptions) {
     this.worker = worker;
     this.#options = options;
+    this.#answers = new AnswerCommits(options.parts);
   }
 
   /** How many more jobs may be claimed. */
@@ -163,9 +166,13 @@ export class JobRunner {
     }
   }
 
-  async #commit(job: Job, { event, snapshotBytes }: Performed, signal: AbortSignal): Promise<Work | undefined> {
+  async #commit(
+    job: Job,
+    { event, snapshotBytes, rollout }: Partial<Performed> & Pick<Performed, "event">,
+    signal: AbortSignal,
+  ): Promise<Work | undefined> {
     const { parts, host } = this.#options;
-    const change: Change = {
+    const answer: Answer = {
       tenant: job.tenant,
       rolloutId: job.rollout,
       event,
@@ -175,7 +182,9 @@ export class JobRunner {
       snapshotBytes,
       claimFor: { id: this.worker, host, wants: (rollout) => this.#wantsNext(job, rollout) },
     };
-    const committed = await this.#whileDatabaseIsAway(signal, (): Promise<Committed> => commit(parts, change));
+    const committed = await this.#whileDatabaseIsAway(signal, () =>
+      rollout === undefined ? commit(parts, answer) : this.#answers.commit(answer, rollout),
+    );
     return committed.next && { job: committed.next, rollout: committed.rollout };
   }
 

@@ -1,5 +1,5 @@
 import { sha256Digest } from "../core/plan/canonical.ts";
-import type { Rollout } from "../core/rollout/rollout.ts";
+import type { Command, Rollout } from "../core/rollout/rollout.ts";
 import type { Effect, Target } from "../drivers/target/target.ts";
 import { readSnapshot } from "../store/queries/rollouts.ts";
 import type { EventBody } from "./commit.ts";
@@ -13,6 +13,8 @@ import { watch } from "./watch.ts";
 
 export interface Performed {
   event: EventBody;
+  /** The rollout as it was when this began. */
+  rollout: Rollout;
   /** What `snapshot-taken` is about. */
   snapshotBytes?: Uint8Array;
 }
@@ -49,8 +51,12 @@ export async function perform(
     generation: job.generation,
     idempotencyKey: `${job.rollout}/${job.sequence}/${job.command.type}`,
   };
-  const work: Work = { parts, rollout, target, effect, signal };
-  const { command } = job;
+  const answered = await act({ parts, rollout, target, effect, signal }, job.command);
+  return { ...answered, rollout };
+}
+
+async function act(work: Work, command: Command): Promise<Omit<Performed, "rollout">> {
+  const { parts, rollout, target, effect, signal } = work;
   switch (command.type) {
     case "verify":
       return {
@@ -90,7 +96,7 @@ async function mocksAt({ parts, rollout }: Work, gate: "verify" | "pre-provision
   return rollout.simulation ? { mocks: await mockAnswers(parts, rollout, gate) } : {};
 }
 
-async function snapshot({ target, effect }: Work): Promise<Performed> {
+async function snapshot({ target, effect }: Work): Promise<Omit<Performed, "rollout">> {
   const { bytes, empty } = await target.snapshot(effect);
   return { event: { type: "snapshot-taken", sha256: sha256Digest(bytes), empty }, snapshotBytes: bytes };
 }

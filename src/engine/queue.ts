@@ -6,18 +6,37 @@ import type { CommittedEvent, EngineParts } from "./engine.ts";
 /** The safety net: rollouts that are queued although their endpoint is free get their turn. Answers how many looked. */
 export async function dequeueForgotten(parts: EngineParts): Promise<number> {
   const slots = await forgottenSlots(parts.database);
-  for (const slot of slots) {
-    const facts: CommittedEvent[] = [];
-    await parts.database.transaction((tx) => {
-      facts.length = 0;
-      return dequeueNext(tx, parts, slot, facts);
-    });
-    for (const fact of facts) tell(parts, fact);
-  }
+  for (const slot of slots) await giveSlot(parts, slot);
   return slots.length;
 }
 
-async function forgottenSlots(database: Database): Promise<Pick<Rollout, "tenant" | "endpoint">[]> {
+/** Gives those of these slots for which a rollout waits to the next in their queue. */
+export async function dequeueAt(parts: EngineParts, freed: readonly Slot[]): Promise<void> {
+  const { rows } = await parts.database.query<{ tenant: string } & Rollout["endpoint"]>(
+    `SELECT DISTINCT tenant, environment, target, name FROM rollouts
+       JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS freed (tenant, environment, target, name)
+         USING (tenant, environment, target, name)
+     WHERE NOT terminal AND phase = 'Queued'`,
+    [
+      ...[freed.map(({ tenant }) => tenant), freed.map(({ endpoint }) => endpoint.environment)],
+      ...[freed.map(({ endpoint }) => endpoint.target), freed.map(({ endpoint }) => endpoint.name)],
+    ],
+  );
+  for (const { tenant, ...endpoint } of rows) await giveSlot(parts, { tenant, endpoint });
+}
+
+type Slot = Pick<Rollout, "tenant" | "endpoint">;
+
+async function giveSlot(parts: EngineParts, slot: Slot): Promise<void> {
+  const facts: CommittedEvent[] = [];
+  await parts.database.transaction((tx) => {
+    facts.length = 0;
+    return dequeueNext(tx, parts, slot, facts);
+  });
+  for (const fact of facts) tell(parts, fact);
+}
+
+async function forgottenSlots(database: Database): Promise<Slot[]> {
   const { rows } = await database.query<{ tenant: string } & Rollout["endpoint"]>(
     `SELECT DISTINCT tenant, environment, target, name FROM rollouts queued
      WHERE phase = 'Queued' AND NOT terminal AND NOT EXISTS (

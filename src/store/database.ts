@@ -19,6 +19,12 @@ export interface Queryable {
   query<Row extends object = Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<Result<Row>>;
 }
 
+/** A statement and its values, for `together`. */
+export interface Statement {
+  sql: string;
+  values: readonly unknown[];
+}
+
 /**
  * What `transaction` hands out: everything on it happens, or nothing does. Statements that are asked for without waiting
  * for one another reach the server together and run there in that order.
@@ -145,6 +151,31 @@ export class Database implements Queryable {
   }
 
   /**
+   * Runs statements of which none needs another's answer in one transaction and one exchange: all of them happen, or
+   * none does. When the connection breaks, whether they happened is unknown, as with `transaction`; what lost to another
+   * transaction is not run again, for whoever asked decides anew.
+   */
+  async together<Row extends object>(statements: readonly Statement[]): Promise<Result<Row>[]> {
+    const client = await this.#pool.connect().catch((error: unknown) => {
+      throw toStoreError(error);
+    });
+    let broken: Error | undefined;
+    try {
+      return await sendTogether<Row>(client, statements);
+    } catch (error) {
+      if (isConnectionFailure(error) || isStalePlan(error)) broken = asError(error);
+      throw toStoreError(error);
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  /** Tells whoever listens on these channels, soon. What is told by a transaction goes by its `notify`. */
+  tell(notices: readonly Notice[]): void {
+    this.#notifier.tell(notices);
+  }
+
+  /**
    * Calls `handle` with the payload of every notification on `channel`, and with `""` once the connection was lost and
    * is back: what was told in between is lost, so look for yourself. Answers how to stop.
    */
@@ -186,11 +217,34 @@ export class Database implements Queryable {
     };
   }
 
+  /** A client of the driver for what needs the wire itself, such as COPY. Not connected; the caller ends it. */
+  newClient(): pg.Client {
+    return new pg.Client({ ...this.#config });
+  }
+
   async close(): Promise<void> {
     await this.#notifier.told();
     await this.#listener.close();
     await this.#pool.end();
   }
+}
+
+/** One statement is a transaction of its own and needs no words around it. */
+async function sendTogether<Row extends object>(
+  client: pg.PoolClient,
+  statements: readonly Statement[],
+): Promise<Result<Row>[]> {
+  const wrapped = statements.length > 1;
+  const asked: Promise<pg.QueryResult>[] = [
+    ...(wrapped ? [client.query("BEGIN")] : []),
+    ...statements.map(({ sql, values }) => client.query(prepared(sql, values))),
+    ...(wrapped ? [client.query("COMMIT")] : []),
+  ];
+  const answers = await Promise.allSettled(asked);
+  const failed = answers.find((answer) => answer.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  const results = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
+  return (wrapped ? results.slice(1, -1) : results).map((result) => resultOf<Row>(result));
 }
 
 /**

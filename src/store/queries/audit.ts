@@ -16,10 +16,15 @@ export interface AuditTreeRow {
   root: Buffer;
 }
 
-export async function insertAuditEntry(
-  tx: Transaction,
-  row: { tenant: string; subject: string; entry: Uint8Array; leafHash: Uint8Array },
-): Promise<void> {
+/** An entry that has no place in the tree yet. */
+export interface NewAuditRow {
+  tenant: string;
+  subject: string;
+  entry: Uint8Array;
+  leafHash: Uint8Array;
+}
+
+export async function insertAuditEntry(tx: Transaction, row: NewAuditRow): Promise<void> {
   await tx.query("INSERT INTO audit_entries (tenant, subject, entry, leaf_hash) VALUES ($1, $2, $3, $4)", [
     row.tenant,
     row.subject,
