@@ -3,13 +3,22 @@ import { isTerminal } from "../../src/core/rollout/phases.ts";
 import type { Approval, Rollout, RolloutEvent } from "../../src/core/rollout/rollout.ts";
 import { decisionOf, type Happening, needOf, testPlan } from "../../src/core/rollout/testing/rollouts.ts";
 import type { Random } from "./random.ts";
-import type { SimulatedClock } from "./simulated-clock.ts";
-import type { TinyEngine } from "./tiny-engine.ts";
+import type { SimulatedClock, WallClock } from "./simulated-clock.ts";
+import type { Tally } from "./tally.ts";
+import { DatabaseAway, type TinyEngine } from "./tiny-engine.ts";
+
+export const STRATEGIES = ["all-at-once", "canary", "linear"] as const;
+export type Strategy = (typeof STRATEGIES)[number];
 
 export interface PeopleParts {
   engine: TinyEngine;
   clock: SimulatedClock;
+  /** Of the API that they speak to. */
+  wall: WallClock;
   random: Random;
+  tally: Tally;
+  /** What they choose; by chance when it is not said. */
+  strategy?: Strategy | undefined;
   /** Share of commits whose answer is lost, so that they are sent again. */
   lostRate: number;
 }
@@ -27,6 +36,7 @@ export class People {
     const { clock, engine, random } = this.parts;
     await clock.sleep(afterMs);
     const rollout = this.plan(id);
+    while (engine.down) await clock.sleep(250);
     engine.found(rollout);
     const holder = engine.holder(rollout);
     if (holder !== undefined && random.chance(0.3)) await this.signal(holder.id, { type: "superseded", by: id });
@@ -34,7 +44,7 @@ export class People {
     const needs = random.chance(0.3) ? [needOf("approver")] : [];
     const denied = random.chance(0.03);
     const denials = denied ? [{ clause: "AO-5", message: "Too dear." }] : [];
-    const slotTaken = engine.holder(rollout) !== undefined;
+    const slotTaken = engine.slotTaken(rollout);
     const decision = decisionOf({
       decision: denied ? "deny" : needs.length > 0 ? "needs-approval" : "allow",
       needs,
@@ -75,8 +85,8 @@ export class People {
   }
 
   private approval(approver: string): Happening {
-    const { random, clock } = this.parts;
-    const approval: Approval = { approver, role: "approver", mfa: false, signed: false, atMs: clock.nowMs };
+    const { random, wall } = this.parts;
+    const approval: Approval = { approver, role: "approver", mfa: false, signed: false, atMs: wall.nowMs };
     // Whether the slot is free is filled in at the moment of the commit.
     const admission = random.chance(0.05)
       ? { ok: false as const, denials: [] }
@@ -86,30 +96,36 @@ export class People {
 
   /** Sent again, later, when the answer was lost: it must not count twice. */
   private async signal(id: string, happening: Happening): Promise<void> {
-    const { engine, clock, random, lostRate } = this.parts;
+    const { engine, clock, wall, random, tally, lostRate } = this.parts;
     this.signals += 1;
     const cause = `signal ${this.signals}`;
     for (;;) {
-      const event = { ...this.asOfNow(id, happening), atMs: clock.nowMs + random.integer(-500, 500) } as RolloutEvent;
-      engine.commit(id, { event, cause });
-      if (!random.chance(lostRate)) return;
-      await clock.sleep(random.integer(10, 5_000));
+      const event = { ...this.asOfNow(id, happening), atMs: wall.nowMs + random.integer(-500, 500) } as RolloutEvent;
+      try {
+        engine.commit(id, { event, cause });
+        if (!random.chance(lostRate)) return;
+        tally.add("commit answer lost to a person");
+      } catch (error) {
+        if (!(error instanceof DatabaseAway)) throw error;
+      }
+      await clock.sleep(random.integer(10, 20_000));
     }
   }
 
   private asOfNow(id: string, happening: Happening): Happening {
     const { engine } = this.parts;
     if (happening.type === "proposed") {
-      const slotTaken = engine.holder(engine.rollout(id)) !== undefined;
+      const slotTaken = engine.slotTaken(engine.rollout(id));
       return { ...happening, decision: { ...happening.decision, slotTaken } };
     }
     if (happening.type !== "approved" || !happening.admission.ok) return happening;
-    return { ...happening, admission: { ok: true, slotTaken: engine.holder(engine.rollout(id)) !== undefined } };
+    return { ...happening, admission: { ok: true, slotTaken: engine.slotTaken(engine.rollout(id)) } };
   }
 
   private plan(id: string): Rollout {
-    const { random, clock } = this.parts;
-    const strategy = random.pick(["all-at-once", "canary", "linear"] as const);
+    const { random, wall } = this.parts;
+    const picked = random.pick(STRATEGIES);
+    const strategy = this.parts.strategy ?? picked;
     const settings = {
       strategy,
       stepPercent: random.integer(10, 60),
@@ -126,7 +142,7 @@ export class People {
       planDigest: `digest of ${id}`,
       policyDigest: "digest of the policy",
       proposer: "agent-1",
-      createdAtMs: clock.nowMs,
+      createdAtMs: wall.nowMs,
       approvalExpirySeconds: 60,
       ...restores,
     });

@@ -38,6 +38,21 @@ export class SimulatedClock {
   }
 }
 
+/** What one machine thinks the time is. It may be set, ahead or back, while the true time goes on. */
+export class WallClock {
+  /** How far it is ahead of the true time; negative when behind. */
+  offsetMs = 0;
+  private readonly clock: SimulatedClock;
+
+  constructor(clock: SimulatedClock) {
+    this.clock = clock;
+  }
+
+  get nowMs(): number {
+    return this.clock.nowMs + this.offsetMs;
+  }
+}
+
 /** Resolves when every promise that can go on has gone on; nothing here does real I/O. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

@@ -3,12 +3,14 @@ import type { SimulatedEndpoint, SimulatedStore } from "../../src/drivers/target
 import { keyOf, SimulatedTarget } from "../../src/drivers/target/simulated/simulated-target.ts";
 import type { TenantEndpoint } from "../../src/drivers/target/target.ts";
 import type { Random } from "./random.ts";
+import type { Tally } from "./tally.ts";
 
 export type Quality = "good" | "bad" | "silent";
 
 export interface HostParts {
   nowMs: () => number;
   random: Random;
+  tally: Tally;
   quality: (variant: string) => Quality;
   /** Share of shifts that are reported as done and were not. */
   lieRate: number;
@@ -32,7 +34,11 @@ export class SimulatedHost {
       store: this.store(),
       nowMs: parts.nowMs,
       behaviour: ({ variant }, looks) => behaviourOf(parts.quality(variant), looks),
-      faults: ({ method }) => (method === "shift" && parts.random.chance(parts.lieRate) ? { kind: "lie" } : undefined),
+      faults: ({ method }) => {
+        if (method !== "shift" || !parts.random.chance(parts.lieRate)) return undefined;
+        parts.tally.add("target lied about success");
+        return { kind: "lie" };
+      },
     });
   }
 

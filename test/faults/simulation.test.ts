@@ -1,39 +1,55 @@
 import { describe, expect, it } from "vitest";
-import { InvariantBroken, simulate } from "./simulation.ts";
-import type { Sabotage } from "./tiny-engine.ts";
+import type { Phase } from "../../src/core/rollout/rollout.ts";
+import { MUTANTS, type Mutant } from "./mutants.ts";
+import { STRATEGIES } from "./people.ts";
+import { InvariantBroken, type SimulationOptions, simulate } from "./simulation.ts";
+import { FAULTS, type Fault } from "./tally.ts";
 
 const only = process.env.SIMULATION_SEED;
-const seeds = Number(process.env.SIMULATION_SEEDS ?? 300);
+const named = process.env.SIMULATION_STRATEGY;
+/** Of each strategy. */
+const seeds = Number(process.env.SIMULATION_SEEDS ?? 120);
+const strategies = STRATEGIES.filter((strategy) => named === undefined || strategy === named);
+
+it.skipIf(named === undefined)(`${named} is a strategy`, () => {
+  expect(strategies).toHaveLength(1);
+});
 
 describe.skipIf(only === undefined)("the replayed seed", () => {
   it(`${only} keeps every rule`, async () => {
-    const { trace, ends } = await simulate(Number(only));
-    console.log(trace.join("\n"), ends);
+    const { trace, ends, faults } = await simulate(Number(only), {
+      strategy: strategies.length > 1 ? undefined : strategies[0],
+    });
+    console.log(trace.join("\n"), ends, faults);
   });
 });
 
 describe.skipIf(only !== undefined)("rollouts among crashes, lies and late calls", () => {
-  it(`keep every rule on ${seeds} seeds`, { timeout: 30_000 + seeds * 200 }, async () => {
-    const reached = new Set<string>();
-    for (let seed = 1; seed <= seeds; seed += 1) {
-      const { ends, crashes, fates } = await simulate(seed);
-      for (const name of [...ends.keys(), ...crashes.keys(), ...fates.keys()]) reached.add(name);
-    }
-    // A simulation in which nothing goes wrong, or nothing goes well, proves nothing.
-    const ends = [
-      "Succeeded",
-      "RolledBack",
-      "Failed",
-      "Denied",
-      "Rejected",
-      "Expired",
-      "Superseded",
-      "Aborted",
-      "DryRunCompleted",
-    ];
-    const crashes = ["claimed", "performed", "committed", "watching", "retrying"];
-    const fates = ["delivered", "refused", "lied about", "answer lost", "late", "slow"];
-    expect([...reached]).toEqual(expect.arrayContaining([...ends, ...crashes, ...fates]));
+  const faults = new Map<Fault, number>();
+  const ends = new Map<Phase, number>();
+
+  it.each(strategies)(
+    `of the strategy %s keep every rule on ${seeds} seeds`,
+    { timeout: 30_000 + seeds * 200 },
+    async (strategy) => {
+      for (let seed = 1; seed <= seeds; seed += 1) {
+        const run = await simulate(seed, { strategy });
+        for (const [fault, count] of run.faults) faults.set(fault, (faults.get(fault) ?? 0) + count);
+        for (const [phase, count] of run.ends) ends.set(phase, (ends.get(phase) ?? 0) + count);
+      }
+    },
+  );
+
+  // A simulation in which nothing goes wrong, or nothing goes well, proves nothing.
+  it("go wrong in every way that was thought of, and end in every way", () => {
+    if (process.env.SIMULATION_SEEDS !== undefined) console.log(faults, ends);
+    expect([...faults.keys()].sort()).toEqual([...FAULTS].sort());
+    expect([...ends.keys()].sort()).toEqual(
+      [
+        ...["Succeeded", "RolledBack", "Failed", "Denied", "Rejected", "Expired", "Superseded", "Aborted"],
+        "DryRunCompleted",
+      ].sort(),
+    );
   });
 
   it("run the same way twice", async () => {
@@ -41,25 +57,22 @@ describe.skipIf(only !== undefined)("rollouts among crashes, lies and late calls
   });
 });
 
-describe.skipIf(only !== undefined)("a broken promise is noticed", () => {
-  it.each<[string, Sabotage, RegExp]>([
-    ["a target that takes old generations", { generations: true }, /undoes what came after it/],
-    ["an answer that nobody fences", { fence: true }, /refused the answer|took the answer/],
-    ["a job that was lost with its queue", { queue: true }, /0 jobs while \w+ is outstanding/],
-  ])("%s", async (_, sabotage, rule) => {
-    const noticed = async (): Promise<unknown> => {
-      for (let seed = 1; seed <= 300; seed += 1) {
-        const broken = await simulate(seed, sabotage).then(
-          () => null,
-          (error: unknown) => error,
-        );
-        if (broken !== null) return broken;
-      }
-      return null;
-    };
-    const broken = await noticed();
+describe.skipIf(only !== undefined)("a program that is wrong is found out", () => {
+  it.each(Object.entries(MUTANTS))("%s", async (mutant, { rule }) => {
+    const broken = await firstBroken({ mutant: mutant as Mutant });
     expect(broken).toBeInstanceOf(InvariantBroken);
     expect(String(broken)).toMatch(rule);
     expect(String(broken)).toMatch(/replay with SIMULATION_SEED=\d+/);
   });
 });
+
+async function firstBroken(options: SimulationOptions): Promise<unknown> {
+  for (let seed = 1; seed <= 400; seed += 1) {
+    try {
+      await simulate(seed, options);
+    } catch (error) {
+      return error;
+    }
+  }
+  return null;
+}

@@ -1,6 +1,8 @@
-import { advance } from "../../src/core/rollout/advance.ts";
 import { holdsSlot, isTerminal } from "../../src/core/rollout/phases.ts";
 import type { Admission, Command, Rollout, RolloutEvent } from "../../src/core/rollout/rollout.ts";
+import type { VersionSpec } from "../../src/drivers/target/target.ts";
+import { type AdvanceFunction, type Mutant, mutatedAdvance } from "./mutants.ts";
+import { versionOf } from "./version-of.ts";
 
 export interface Job {
   /** `rollout/sequence/command`: the key of its effects and the cause of its answer. */
@@ -21,14 +23,8 @@ export interface StoredEvent {
 
 export type Committed = "applied" | "known" | "fenced" | "refused";
 
-export interface Sabotage {
-  /** The target takes effects of any generation. */
-  generations?: true;
-  /** An answer is taken whoever holds the job, and for a job that is gone. */
-  fence?: true;
-  /** Jobs are queued outside the transaction that orders them, and now and then one is lost. */
-  queue?: true;
-}
+/** The database is down: nothing was read, nothing was written. */
+export class DatabaseAway extends Error {}
 
 /**
  * The engine's rules without its database: what one PostgreSQL transaction does is one synchronous method here, so it
@@ -42,13 +38,19 @@ export class TinyEngine {
   readonly jobs = new Map<string, Job>();
   readonly snapshots = new Map<string, Uint8Array>();
   readonly issuedKeys = new Set<string>();
+  /** What each endpoint should serve: the version of the rollout that succeeded last. */
+  readonly desired = new Map<string, VersionSpec>();
+  readonly advance: AdvanceFunction;
   generation = 0;
+  /** While true nothing can be read or written. */
+  down = false;
   private readonly admit: (rollout: Rollout) => Admission;
-  private readonly sabotage: Sabotage;
+  private readonly mutant: Mutant | undefined;
 
-  constructor(parts: { admit: (rollout: Rollout) => Admission; sabotage: Sabotage }) {
+  constructor(parts: { admit: (rollout: Rollout) => Admission; mutant: Mutant | undefined }) {
     this.admit = parts.admit;
-    this.sabotage = parts.sabotage;
+    this.mutant = parts.mutant;
+    this.advance = mutatedAdvance(parts.mutant);
   }
 
   rollout(id: string): Rollout {
@@ -58,6 +60,7 @@ export class TinyEngine {
   }
 
   found(rollout: Rollout): void {
+    this.beUp();
     this.rollouts.set(rollout.id, rollout);
     this.founded.set(rollout.id, rollout);
     this.events.set(rollout.id, []);
@@ -68,18 +71,22 @@ export class TinyEngine {
     id: string,
     happening: { event: RolloutEvent; cause: string; claim?: { key: string; claims: number } },
   ): Committed {
+    this.beUp();
     const events = this.events.get(id) ?? [];
     const { event, cause, claim } = happening;
-    if (events.some((stored) => stored.cause === cause)) return "known";
-    if (claim !== undefined && !this.sabotage.fence && this.jobs.get(claim.key)?.claims !== claim.claims)
+    if (this.mutant !== "cause-twice" && events.some((stored) => stored.cause === cause)) return "known";
+    if (claim !== undefined && this.mutant !== "no-fence" && this.jobs.get(claim.key)?.claims !== claim.claims)
       return "fenced";
     const before = this.rollout(id);
-    const { rollout, accepted } = advance(before, event);
+    const { rollout, accepted } = this.advance(before, event);
     if (!accepted) return "refused";
     this.rollouts.set(id, rollout);
-    events.push({ sequence: rollout.sequence, cause, event });
+    if (this.mutant !== "state-without-event" || this.generation % 20 !== 19)
+      events.push({ sequence: rollout.sequence, cause, event });
+    if (rollout.phase === "Succeeded") this.desired.set(rollout.endpoint.name, versionOf(rollout));
     this.syncJob(rollout);
-    if (holdsSlot(before) && !holdsSlot(rollout)) this.dequeue(rollout, event.atMs);
+    if (holdsSlot(before) && !holdsSlot(rollout) && this.mutant !== "queue-forgotten")
+      this.dequeue(rollout, event.atMs);
     return "applied";
   }
 
@@ -87,7 +94,13 @@ export class TinyEngine {
     return this.onEndpoint(of).find(holdsSlot);
   }
 
+  /** Whether another rollout holds the endpoint, as an admission sees it. */
+  slotTaken(rollout: Rollout): boolean {
+    return this.mutant !== "slot-unwatched" && this.holder(rollout) !== undefined;
+  }
+
   claim(worker: string, pick: (free: Job[]) => Job): Job | undefined {
+    this.beUp();
     const free = [...this.jobs.values()].filter((job) => job.worker === null);
     if (free.length === 0) return undefined;
     const job = pick(free);
@@ -96,7 +109,14 @@ export class TinyEngine {
     return { ...job };
   }
 
+  /** A job that somebody holds, as a queue hands it out that delivers twice. */
+  heldJob(pick: (held: Job[]) => Job): Job | undefined {
+    const held = [...this.jobs.values()].filter((job) => job.worker !== null);
+    return held.length === 0 ? undefined : { ...pick(held) };
+  }
+
   owns(claimed: Job): boolean {
+    this.beUp();
     return this.jobs.get(claimed.key)?.claims === claimed.claims;
   }
 
@@ -105,14 +125,25 @@ export class TinyEngine {
     for (const job of this.jobs.values()) if (job.worker === worker) job.worker = null;
   }
 
+  /** After its fall the database knows no session any more: every worker's jobs are free. */
+  restart(): void {
+    this.down = false;
+    for (const job of this.jobs.values()) job.worker = null;
+  }
+
+  private beUp(): void {
+    if (this.down) throw new DatabaseAway("the database is away");
+  }
+
   /** The outstanding command is the rollout's only job; one that was replaced is gone. */
   private syncJob({ id, pending }: Rollout): void {
     const key = pending === null ? null : `${id}/${pending.sequence}/${pending.command.type}`;
-    for (const job of this.jobs.values()) if (job.rollout === id && job.key !== key) this.jobs.delete(job.key);
+    const obsolete = [...this.jobs.values()].filter((job) => job.rollout === id && job.key !== key);
+    if (this.mutant !== "obsolete-job-kept") for (const job of obsolete) this.jobs.delete(job.key);
     if (pending === null || key === null || this.jobs.has(key)) return;
     this.generation += 1;
     this.issuedKeys.add(key);
-    if (this.sabotage.queue && this.generation % 20 === 0) return;
+    if (this.mutant === "job-lost" && this.generation % 20 === 0) return;
     this.jobs.set(key, {
       key,
       rollout: id,

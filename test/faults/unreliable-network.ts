@@ -1,33 +1,37 @@
 import type { Random } from "./random.ts";
 import type { SimulatedClock } from "./simulated-clock.ts";
+import type { Tally } from "./tally.ts";
 
 /** What may happen to one call. */
-type Fate = "delivered" | "refused" | "lied about" | "answer lost" | "late" | "slow";
+type Fate = "delivered" | "refused" | "lied about" | "answer lost" | "late" | "slow" | "answered late";
 
 const TIMEOUT_MS = 3_000;
 
 /**
  * What stands between a worker and a target. A call may never arrive, be carried out and reported as failed, be carried
- * out without an answer, or arrive long after the caller gave up: after newer calls, too.
+ * out without an answer, or arrive long after the caller gave up: after newer calls, too. An answer may come so late
+ * that the job it answers is somebody else's.
  */
 export class UnreliableNetwork {
   /** Share of calls that go wrong, 0 to 1. */
   rate: number;
   /** While true nothing arrives at all. */
   down = false;
-  readonly fates = new Map<Fate, number>();
   private readonly clock: SimulatedClock;
   private readonly random: Random;
+  private readonly tally: Tally;
 
-  constructor(parts: { clock: SimulatedClock; random: Random; rate: number }) {
+  constructor(parts: { clock: SimulatedClock; random: Random; tally: Tally; rate: number }) {
     this.clock = parts.clock;
     this.random = parts.random;
+    this.tally = parts.tally;
     this.rate = parts.rate;
   }
 
   async call<T>(arrive: () => Promise<T>): Promise<T> {
     const fate = this.fate();
-    this.fates.set(fate, (this.fates.get(fate) ?? 0) + 1);
+    if (this.down) this.tally.add("target away");
+    else if (fate !== "delivered") this.tally.add(`call ${fate}`);
     await this.clock.sleep(this.random.integer(1, fate === "slow" ? TIMEOUT_MS - 1 : 20));
     if (fate === "refused") throw new Error("connection refused");
     if (fate === "late") {
@@ -37,6 +41,7 @@ export class UnreliableNetwork {
     const answer = await arrive();
     if (fate === "lied about") throw new Error("internal error");
     if (fate === "answer lost") throw await this.timeout();
+    if (fate === "answered late") await this.clock.sleep(this.random.integer(4_000, 40_000));
     await this.clock.sleep(this.random.integer(1, 20));
     return answer;
   }
@@ -44,7 +49,7 @@ export class UnreliableNetwork {
   private fate(): Fate {
     if (this.down) return "refused";
     if (!this.random.chance(this.rate)) return "delivered";
-    return this.random.pick(["refused", "lied about", "answer lost", "late", "late", "slow"]);
+    return this.random.pick(["refused", "lied about", "answer lost", "late", "late", "slow", "answered late"]);
   }
 
   private async arriveLate(arrive: () => Promise<unknown>): Promise<void> {
