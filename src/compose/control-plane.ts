@@ -1,11 +1,5 @@
-import { join } from "node:path";
-import { readPolicyFiles, shippedPolicyFolder } from "../config/policy-files.ts";
 import type { Config } from "../config/schema.ts";
-import { ContinuumError } from "../core/error.ts";
 import type { TargetName } from "../core/plan/schema.ts";
-import { loadPolicySet } from "../core/policy/load-policy-set.ts";
-import { parseSettings } from "../core/policy/settings.ts";
-import { filePrices } from "../drivers/prices/file/file-prices.ts";
 import { localSignatures } from "../drivers/signatures/local/local-signatures.ts";
 import { mockSignatures } from "../drivers/signatures/mock/mock-signatures.ts";
 import { LocalTarget } from "../drivers/target/local/local-target.ts";
@@ -23,6 +17,7 @@ import { openDatabase } from "../store/database.ts";
 import { startEmbedded } from "../store/embedded/embedded.ts";
 import { SimulatedStateTable } from "../store/queries/simulated-state.ts";
 import { composeArtifacts } from "./compose-artifacts.ts";
+import { composePolicy, type PolicyLoading } from "./compose-policy.ts";
 import { controlSocket } from "./control-socket.ts";
 import { DRIVEN_TARGETS, type DrivenTarget } from "./driven-targets.ts";
 
@@ -31,7 +26,12 @@ export async function composeApi(
   config: Config,
   { log, version }: { log: ProgramLog; version: string },
 ): Promise<RunningRole> {
-  const { parts, close } = await composeParts(config, { log, connections: 8, applicationName: "continuum-api" });
+  const { parts, close } = await composeParts(config, {
+    log,
+    connections: 8,
+    applicationName: "continuum-api",
+    loadPolicy: "now",
+  });
   return startApiRole({ parts, config, version, close }).catch(closing(close));
 }
 
@@ -41,6 +41,7 @@ export async function composeWorker(config: Config, log: ProgramLog): Promise<Ru
     log,
     connections: 4,
     applicationName: "continuum-worker",
+    loadPolicy: "when-asked",
   });
   const reconcile = createReconciler({ parts, host: config.hostName, sink: local });
   const syncCredentials = createCredentialSync(parts, local);
@@ -60,6 +61,7 @@ interface PartsOptions {
   log: ProgramLog;
   connections: number;
   applicationName: string;
+  loadPolicy: PolicyLoading;
 }
 
 async function composeParts(
@@ -83,7 +85,7 @@ async function composeParts(
     targets: targetsOf({ local, simulated }),
     artifacts: await composeArtifacts(config),
     signatures: { live: localSignatures, simulated: mockSignatures },
-    ...(await composePolicy()),
+    ...(await composePolicy({ load: options.loadPolicy })),
     nowMs: Date.now,
     log,
   };
@@ -96,19 +98,4 @@ async function composeParts(
 
 function targetsOf(drivers: Record<DrivenTarget, Target>): Map<TargetName, Target> {
   return new Map(DRIVEN_TARGETS.map((name) => [name, drivers[name]]));
-}
-
-async function composePolicy(): Promise<Pick<EngineParts, "policySet" | "prices" | "defaultSettings">> {
-  const folder = shippedPolicyFolder();
-  const files = readPolicyFiles(folder);
-  const set = loadPolicySet(files);
-  if (!set.ok) throw policyUnusable(`${set.problem.path}: ${set.problem.message}`);
-  const settings = parseSettings(files.find(({ path }) => path === "settings.json")?.text ?? "");
-  if (!settings.ok) throw policyUnusable(`settings.json: ${settings.problem.message}`);
-  const prices = await filePrices(join(folder, "prices.json")).read();
-  return { policySet: set.value, prices, defaultSettings: settings.value };
-}
-
-function policyUnusable(why: string): ContinuumError<"policy-unusable"> {
-  return new ContinuumError("policy-unusable", `The policy set cannot be used, so nothing can be decided: ${why}`);
 }

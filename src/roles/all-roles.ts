@@ -7,6 +7,8 @@ import { type EmbeddedServer, startEmbedded } from "../store/embedded/embedded.t
 import { migrate } from "../store/migrate.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { type DatabaseKeeper, keepDatabase } from "./database-keeper.ts";
+import { giveBackMemorySoon } from "./give-back-memory.ts";
+import { LEAN_ALLOCATOR } from "./lean-allocator.ts";
 import { onlyStart } from "./only-start.ts";
 import type { ProgramLog } from "./program-log.ts";
 import { leaveStarter, stopRequested } from "./role-process.ts";
@@ -65,7 +67,9 @@ async function runOn(
       say(`The administrator's first token, shown this once: ${firstToken}`);
     } else moveClientFile(config.dataDir, api);
     announce({ supervisor, embedded: kept?.server, api, say });
+    const leaveMemory = giveBackMemorySoon();
     const lost = await Promise.race([stopped.then(() => undefined), supervisor.lost, ...(kept ? [kept.lost] : [])]);
+    leaveMemory();
     if (lost !== undefined) log.error("role.lost", { role: lost, reason: "it fell again and again" });
     return lost === undefined ? 0 : 1;
   } finally {
@@ -91,7 +95,10 @@ function rolesOf(config: Config, databaseUrl: string): SupervisedRole[] {
     const role = name.replace(/-\d+$/, "");
     const portVariable = PORT_VARIABLES[role] ?? "";
     // The data plane stands on its own and runs what others wrote: it is not handed the database's password.
-    const env = childEnvironment(config, role === "serve" ? undefined : databaseUrl);
+    const env =
+      role === "serve"
+        ? childEnvironment(config, undefined)
+        : { ...LEAN_ALLOCATOR, ...childEnvironment(config, databaseUrl) };
     const own = role === "worker" ? { [portVariable]: opsPort(config, name) } : {};
     return { name, args: ["start", "--role", role], env: { ...env, ...own }, portVariable };
   });

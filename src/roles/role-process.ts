@@ -1,4 +1,5 @@
 import { flushCompileCache } from "node:module";
+import { giveBackMemorySoon } from "./give-back-memory.ts";
 import type { ReadyMessage } from "./supervisor.ts";
 
 /** A role of this process that answers, and how it ends. */
@@ -17,7 +18,9 @@ export async function runUntilStopped(start: () => Promise<RunningRole>): Promis
     const role = await start();
     process.send?.({ type: "ready", ...role.ready } satisfies ReadyMessage);
     flushCompileCache(); // a role that is killed would never write it
+    const leaveMemory = giveBackMemorySoon();
     await stopped;
+    leaveMemory();
     await role.stop();
     return 0;
   } finally {
