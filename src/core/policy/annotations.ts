@@ -63,6 +63,7 @@ export function readAnnotations(json: PolicyJson, place: PolicyPlace): Policy {
   const reads = new Set<string>();
   const literals = new Set<unknown>();
   for (const condition of json.conditions) collect(condition.body, reads, literals);
+  checkNumbers(literals);
   checkLimit(literals, limit, observed);
   const due = notes["obligation"] === undefined ? null : readDue(notes["obligation"]);
   checkDue(level, due, notes["discharged"], place.owner);
@@ -113,14 +114,20 @@ function required(notes: Record<string, string>, name: string): string {
     : value;
 }
 
+/** The level of the action that a policy's scope names; undefined when it names no such action, or in another way. */
+export function levelOf({ action }: Pick<PolicyJson, "action">): Level | undefined {
+  const named = action.op === "in" && "entity" in action ? action.entity : undefined;
+  const { type, id } = named === undefined ? {} : "__entity" in named ? named.__entity : named;
+  return type === "Action" && id !== undefined ? LEVEL_OF_ACTION[id] : undefined;
+}
+
 /** The action decides the level; the annotation is for readers, so the two must agree. */
 function readLevel(json: PolicyJson, stated: string): Level {
-  const named = json.action.op === "in" && "entity" in json.action ? json.action.entity : undefined;
-  const action = named && ("__entity" in named ? named.__entity : named).id;
-  const level = action === undefined ? undefined : LEVEL_OF_ACTION[action];
+  const level = levelOf(json);
   if (level === undefined) {
     return fail('the action must be: action in Action::"deploy", "deployUnattended", "deployProven" or "deployClean"');
   }
+  const action = Object.keys(LEVEL_OF_ACTION).find((name) => LEVEL_OF_ACTION[name] === level);
   return level === stated
     ? level
     : fail(`@level("${stated}") does not agree with Action::"${action}", which is ${level}`);
@@ -140,6 +147,15 @@ function readLimit(text: string): Limit {
   if (/^\d+(\.\d+)?$/.test(text)) return { kind: "value", value: Number(text) };
   if (text.includes(",")) return { kind: "value", value: text.split(",").map((part) => part.trim()) };
   return { kind: "value", value: text };
+}
+
+/** Syntax trees and attributes are JSON here: a number that JSON rounds would be compared as another one. */
+function checkNumbers(literals: ReadonlySet<unknown>): void {
+  const rounded = [...literals].find((literal) => typeof literal === "number" && !Number.isSafeInteger(literal));
+  if (rounded !== undefined)
+    fail(
+      `the condition names a number beyond ${Number.MAX_SAFE_INTEGER}, which no attribute reaches; write a smaller one`,
+    );
 }
 
 /** What a decision shows must be what Cedar compared: an annotation that drifted from its condition is refused. */

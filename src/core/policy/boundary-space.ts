@@ -1,5 +1,4 @@
-import { ENVIRONMENTS, RUNTIMES, STRATEGIES, TARGETS, WORKLOADS } from "../plan/schema.ts";
-import { type Attributes, isMoney } from "./attributes.ts";
+import { type Attributes, isMoney, OPTIONAL_ATTRIBUTES, wordsOf } from "./attributes.ts";
 import type { Policy } from "./policy.ts";
 
 /** The points of the plan space at which some policies could change their answer. */
@@ -44,18 +43,8 @@ function pointAt(chosen: Record<string, unknown>): Attributes {
   return Object.fromEntries(present) as unknown as Attributes;
 }
 
-const EVIDENCE = [
-  "tests",
-  "image-signature",
-  "manifest-signature",
-  "provenance",
-  "encryption",
-  "artifact-digest",
-  "approver-signature",
-  "baseline",
-  "dry-run",
-];
-const MONITOR_PARTS = ["baseline", "dataDrift", "modelQuality", "bias"];
+const EVIDENCE = [...(wordsOf("verified") ?? [])];
+const MONITOR_PARTS = [...(wordsOf("monitorParts") ?? [])];
 
 const QUIET: Attributes = {
   gate: "propose",
@@ -95,30 +84,11 @@ const QUIET: Attributes = {
   restore: false,
 };
 
-const ENUMERATIONS: Partial<Record<keyof Attributes, readonly string[]>> = {
-  gate: ["propose", "verify", "pre-provision", "run"],
-  environment: ENVIRONMENTS,
-  target: TARGETS,
-  runtime: RUNTIMES.filter((runtime) => runtime !== "auto"),
-  workload: WORKLOADS,
-  strategy: STRATEGIES,
-  breaker: ["closed", "open", "half-open"],
-  snapshot: ["missing", "verified", "not-due"],
-};
-
-const OPTIONAL: ReadonlySet<keyof Attributes> = new Set([
-  "costMicroUsdPerHour",
-  "environmentMicroUsdPerHour",
-  "peakMicroUsdPerHour",
-  "environmentPeakMicroUsdPerHour",
-  "ownCapMicroUsdPerHour",
-] as const);
-
 /** The values of one attribute on both sides of everything it may be compared with. */
 function valuesOf(name: keyof Attributes, literals: ReadonlySet<unknown>): unknown[] {
-  const known = ENUMERATIONS[name];
-  if (known !== undefined) return [...known];
+  const known = wordsOf(name);
   const quiet = QUIET[name];
+  if (known !== undefined && !Array.isArray(quiet)) return [...known];
   if (typeof quiet === "boolean") return [true, false];
   if (Array.isArray(quiet)) return listValues(name, quiet, literals);
   if (typeof quiet === "string") return distinct([quiet, ...texts(literals), "something-else"]);
@@ -127,7 +97,7 @@ function valuesOf(name: keyof Attributes, literals: ReadonlySet<unknown>): unkno
   const fitting = numbers.filter((number) => isMoney(name) === number >= 10_000);
   const around = fitting.flatMap((number) => [number - 1, number, number + 1]).filter((number) => number >= 0);
   const values = distinct<unknown>([quiet ?? 230_000, ...around]);
-  return OPTIONAL.has(name) ? [...values, undefined] : values;
+  return OPTIONAL_ATTRIBUTES.includes(name) ? [...values, undefined] : values;
 }
 
 /** Of a list: everything, nothing, and everything but one. */

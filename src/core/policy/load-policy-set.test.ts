@@ -102,6 +102,11 @@ describe("loadPolicySet", () => {
       "context.instances is not known",
     ],
     [
+      "a number that JSON rounds",
+      annotated("", forbid("context.instanceCount > 9007199254740993")),
+      "beyond 9007199254740991",
+    ],
+    [
       "an action of no level",
       annotated("", "forbid (principal, action, resource) when { context.dryRun };"),
       "the action must be",

@@ -1,8 +1,9 @@
-import * as cedar from "@cedar-policy/cedar-wasm/nodejs";
 import type { Parsed, Problem } from "../error.ts";
 import { canonicalJson, sha256Digest } from "../plan/canonical.ts";
-import { AnnotationError, readAnnotations } from "./annotations.ts";
+import { AnnotationError, levelOf, readAnnotations } from "./annotations.ts";
+import { cedar, type PolicyJson } from "./cedar.ts";
 import type { Policy, PolicyFile, PolicySet } from "./policy.ts";
+import { reachableReads } from "./reachable-reads.ts";
 
 export type { PolicyFile, PolicySet } from "./policy.ts";
 
@@ -41,22 +42,35 @@ export function checkPolicySet(
   if (schema === undefined) return { problems: [{ path: SCHEMA_FILE, message: "the schema is missing" }] };
   const problems: Problem[] = [];
   const policies = new Map<string, Policy>();
+  const asked: Record<string, PolicyJson> = {};
   let base: Policy | undefined;
   const cedarFiles = files.filter((file) => file.path.endsWith(".cedar"));
   for (const policy of cedarFiles.flatMap((file) => readFile(file, problems))) {
     const twin = policy.kind === "base" ? base : policies.get(policy.policy.id);
     if (twin !== undefined)
       problems.push(at(policy.policy, `@id("${policy.policy.id}") stands twice, also in ${twin.file}:${twin.line}`));
-    else if (policy.kind === "base") base = policy.policy;
-    else policies.set(policy.policy.id, policy.policy);
+    else {
+      if (policy.kind === "base") base = policy.policy;
+      else policies.set(policy.policy.id, policy.policy);
+      asked[policy.policy.id] = asAsked(policy.json);
+    }
   }
   if (base === undefined) problems.push({ path: "base.cedar", message: "the base permit is missing" });
   const texts = Object.fromEntries([...policies.values(), ...(base ? [base] : [])].map(({ id, text }) => [id, text]));
   problems.push(...validate(schema, texts, (id) => policies.get(id) ?? base));
   if (problems.length > 0) return { problems };
   const handle = `continuum/${digest}`;
-  preparse(handle, schema, texts);
-  return { set: { digest, policies, files, handle }, problems };
+  preparse(handle, asked);
+  return { set: { digest, policies, files, handle, reads: reachableReads(Object.values(asked)) }, problems };
+}
+
+/**
+ * A policy as Cedar is asked: its conditions as they were validated, without the notes, which only we read, and without
+ * the action, whose lookup takes Cedar as long as most conditions. Every question is about the one action that is in
+ * every level's, so this says the same; and a forbid that names no action forbids no less.
+ */
+function asAsked({ annotations: _, ...json }: PolicyJson): PolicyJson {
+  return levelOf(json) === undefined ? json : { ...json, action: { op: "All" } };
 }
 
 /** The files that decide. Prices change of themselves and are named in each decision; tables only test. */
@@ -66,7 +80,7 @@ function digestOf(files: readonly PolicyFile[]): string {
   return sha256Digest(canonicalJson(list));
 }
 
-type Read = { kind: "base" | "forbid"; policy: Policy };
+type Read = { kind: "base" | "forbid"; policy: Policy; json: PolicyJson };
 
 function readFile(file: PolicyFile, problems: Problem[]): Read[] {
   const parts = cedar.policySetTextToParts(file.text);
@@ -107,13 +121,13 @@ function readPolicy(place: { file: string; line: number; owner: Policy["owner"];
   if (json.effect === "forbid") {
     const policy = readAnnotations(json, place);
     if (policy.id === BASE.id) throw new AnnotationError(`@id("${BASE.id}") is the base permit's; choose another`);
-    return { kind: "forbid", policy };
+    return { kind: "forbid", policy, json };
   }
   // A second permit could only widen what the base permits, so whoever writes one misunderstood: say so.
   const shippedBase = place.owner === "shipped" && json.annotations?.["id"] === BASE.id && json.conditions.length === 0;
   if (!shippedBase)
     throw new AnnotationError("a permit is not taken: policies only forbid; one base permit is shipped");
-  return { kind: "base", policy: { ...BASE, ...place } };
+  return { kind: "base", policy: { ...BASE, ...place }, json };
 }
 
 const BASE = {
@@ -155,11 +169,10 @@ function validate(
   });
 }
 
-function preparse(handle: string, schema: string, texts: Record<string, string>): void {
-  const answers = [cedar.preparseSchema(handle, schema), cedar.preparsePolicySet(handle, { staticPolicies: texts })];
-  // Both texts were validated a moment ago: a failure here is a bug, not a user's mistake.
-  for (const answer of answers)
-    if (answer.type === "failure") throw new Error(answer.errors[0]?.message ?? "Cedar refused a valid set");
+function preparse(handle: string, policies: Record<string, PolicyJson>): void {
+  const answer = cedar.preparsePolicySet(handle, { staticPolicies: policies });
+  // The set was validated a moment ago: a failure here is a bug, not a user's mistake.
+  if (answer.type === "failure") throw new Error(answer.errors[0]?.message ?? "Cedar refused a valid set");
 }
 
 function at(place: { file: string; line: number }, message: string): Problem {

@@ -1,4 +1,5 @@
 import type { EvidenceKind, Level, Obligation } from "./decision.ts";
+import type { ReachableReads } from "./reachable-reads.ts";
 import type { WhatIf } from "./what-if.ts";
 
 /** A file of a policy set: where it stands below the set's folder, with forward slashes, and what it holds. */
@@ -71,6 +72,8 @@ export interface PolicySet {
   digest: string;
   policies: ReadonlyMap<string, Policy>;
   files: readonly PolicyFile[];
-  /** The names under which Cedar holds the parsed set and schema. */
+  /** The name under which Cedar holds the parsed set. */
   handle: string;
+  /** By environment, what some policy could read there. */
+  reads: ReachableReads;
 }
