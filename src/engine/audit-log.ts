@@ -119,25 +119,28 @@ export interface AuditVerification {
  */
 export async function verifyAudit(database: Database, tenant: string): Promise<AuditVerification> {
   await sequenceAudit(database, tenant);
-  return database.transaction(async (tx) => {
-    // Nothing is appended while this looks, so a head and its entries are of one moment.
-    await lockAuditTree(tx, tenant);
-    const tree = await readAuditTree(tx, tenant);
-    const size = tree?.size ?? 0;
-    const root = (tree?.root ?? rootFromFrontier(EMPTY_FRONTIER)).toString("hex");
-    const { frontier, problem } = await recompute(tx, tenant);
-    if (problem !== null) return { ok: false, size, root, problem };
-    if (frontier.size !== size) {
-      const position = Math.min(frontier.size, size);
-      const message = `the head counts ${size} entries and the log holds ${frontier.size}`;
-      return { ok: false, size, root, problem: { position, message } };
-    }
-    if (rootFromFrontier(frontier).toString("hex") !== root) {
-      const message = "the entries are not those that the head was made of";
-      return { ok: false, size, root, problem: { position: size, message } };
-    }
-    return { ok: true, size, root, problem: null };
-  });
+  return database.transaction((tx) => verifyAuditWithin(tx, tenant));
+}
+
+/** `verifyAudit` in the caller's transaction; entries that wait for their place take no part. */
+export async function verifyAuditWithin(tx: Transaction, tenant: string): Promise<AuditVerification> {
+  // Nothing is appended while this looks, so a head and its entries are of one moment.
+  await lockAuditTree(tx, tenant);
+  const tree = await readAuditTree(tx, tenant);
+  const size = tree?.size ?? 0;
+  const root = (tree?.root ?? rootFromFrontier(EMPTY_FRONTIER)).toString("hex");
+  const { frontier, problem } = await recompute(tx, tenant);
+  if (problem !== null) return { ok: false, size, root, problem };
+  if (frontier.size !== size) {
+    const position = Math.min(frontier.size, size);
+    const message = `the head counts ${size} entries and the log holds ${frontier.size}`;
+    return { ok: false, size, root, problem: { position, message } };
+  }
+  if (rootFromFrontier(frontier).toString("hex") !== root) {
+    const message = "the entries are not those that the head was made of";
+    return { ok: false, size, root, problem: { position: size, message } };
+  }
+  return { ok: true, size, root, problem: null };
 }
 
 async function recompute(

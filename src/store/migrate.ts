@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Database, Transaction } from "./database.ts";
+import type { Database, Queryable, Transaction } from "./database.ts";
 import { migrations } from "./migrations/index.ts";
 import { StoreError } from "./store-error.ts";
 
@@ -13,7 +13,7 @@ const LOCK_KEY = 7_266_816_001;
 
 /** Changes whenever a migration does. */
 export function schemaChecksum(list: readonly Migration[] = migrations): string {
-  return createHash("sha256").update(list.map(checksumOf).join()).digest("hex");
+  return createHash("sha256").update(list.map(migrationChecksum).join()).digest("hex");
 }
 
 /**
@@ -24,25 +24,64 @@ export function migrate(
   database: Database,
   list: readonly Migration[] = migrations,
 ): Promise<{ from: number; to: number }> {
-  return database.transaction(async (tx) => {
-    await tx.query("SELECT pg_advisory_xact_lock($1)", [LOCK_KEY]);
-    await tx.query(
-      `CREATE TABLE IF NOT EXISTS schema_migrations (
-         version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
-    );
-    const from = await checkApplied(tx, list);
-    for (const [index, migration] of list.entries()) {
-      if (index >= from) await apply(tx, migration, index + 1);
-    }
-    return { from, to: list.length };
-  });
+  return database.transaction((tx) => migrateWithin(tx, list));
+}
+
+/** `migrate` in the caller's transaction. */
+export async function migrateWithin(
+  tx: Transaction,
+  list: readonly Migration[] = migrations,
+): Promise<{ from: number; to: number }> {
+  await tx.query("SELECT pg_advisory_xact_lock($1)", [LOCK_KEY]);
+  await tx.query(
+    `CREATE TABLE IF NOT EXISTS schema_migrations (
+       version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
+  );
+  const from = checkApplied(await appliedMigrations(tx), list);
+  for (const [index, migration] of list.entries()) {
+    if (index >= from) await apply(tx, migration, index + 1);
+  }
+  return { from, to: list.length };
+}
+
+/**
+ * Where the database stands, changing nothing: `from` is its schema version (0 when it has no tables of ours) and `to`
+ * what this program knows. Errors: `database-newer`, `migration-changed`, `database-unavailable`.
+ */
+export async function schemaState(
+  database: Queryable,
+  list: readonly Migration[] = migrations,
+): Promise<{ from: number; to: number }> {
+  return { from: checkApplied(await appliedMigrations(database), list), to: list.length };
+}
+
+/** A process that runs on a schema that is not migrated yet would fail at whatever it misses. Errors: `database-older`. */
+export async function requireSchema(database: Queryable): Promise<void> {
+  const { from, to } = await schemaState(database);
+  if (from === to) return;
+  const where = from === 0 ? "has no tables of Continuum yet" : `is at schema version ${from}`;
+  throw new StoreError(
+    "database-older",
+    `The database ${where} and this program needs ${to}: make a backup and run \`continuum migrate\` first.`,
+    { details: { database: from, program: to } },
+  );
+}
+
+/** What the database says was applied, in order; empty when there is no such table. */
+export async function appliedMigrations(database: Queryable): Promise<{ name: string; checksum: string }[]> {
+  const found = await database.query("SELECT to_regclass('schema_migrations') IS NOT NULL AS found");
+  if (found.rows[0]?.["found"] !== true) return [];
+  const { rows } = await database.query<{ version: number; name: string; checksum: string }>(
+    "SELECT version, name, checksum FROM schema_migrations ORDER BY version",
+  );
+  for (const [index, { version, name }] of rows.entries()) {
+    if (version !== index + 1) throw migrationChanged(version, name);
+  }
+  return rows.map(({ name, checksum }) => ({ name, checksum }));
 }
 
 /** How many were applied, once each of them was found to be the one this program carries. */
-async function checkApplied(tx: Transaction, list: readonly Migration[]): Promise<number> {
-  const { rows } = await tx.query<{ version: number; name: string; checksum: string }>(
-    "SELECT version, name, checksum FROM schema_migrations ORDER BY version",
-  );
+function checkApplied(rows: readonly { name: string; checksum: string }[], list: readonly Migration[]): number {
   if (rows.length > list.length) {
     throw new StoreError(
       "database-newer",
@@ -52,15 +91,17 @@ async function checkApplied(tx: Transaction, list: readonly Migration[]): Promis
   }
   for (const [index, row] of rows.entries()) {
     const own = list[index];
-    if (own === undefined || row.version !== index + 1 || checksumOf(own) !== row.checksum) {
-      throw new StoreError(
-        "migration-changed",
-        `Migration ${row.version} (${row.name}) of the database is not the one this program carries: the database was made by a different build.`,
-        { details: { version: row.version } },
-      );
-    }
+    if (own === undefined || migrationChecksum(own) !== row.checksum) throw migrationChanged(index + 1, row.name);
   }
   return rows.length;
+}
+
+function migrationChanged(version: number, name: string): StoreError {
+  return new StoreError(
+    "migration-changed",
+    `Migration ${version} (${name}) of the database is not the one this program carries: the database was made by a different build.`,
+    { details: { version } },
+  );
 }
 
 async function apply(tx: Transaction, migration: Migration, version: number): Promise<void> {
@@ -72,10 +113,10 @@ async function apply(tx: Transaction, migration: Migration, version: number): Pr
   await tx.query("INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)", [
     version,
     migration.name,
-    checksumOf(migration),
+    migrationChecksum(migration),
   ]);
 }
 
-function checksumOf(migration: Migration): string {
+export function migrationChecksum(migration: Migration): string {
   return createHash("sha256").update(migration.sql).digest("hex");
 }

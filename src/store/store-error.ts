@@ -3,6 +3,7 @@ import { ContinuumError } from "../core/error.ts";
 /**
  * `database-unavailable`: PostgreSQL is not there or went away; trying again makes sense.
  * `database-newer`: a newer program has migrated this database.
+ * `database-older`: the schema is behind this program, and nothing was asked to change it.
  * `migration-changed`: a migration that was applied differs from the one this program carries.
  * `migration-failed`: a migration did not run; nothing of it stayed.
  * `embedded-unsupported`: no PostgreSQL binaries for this machine came with the program.
@@ -12,6 +13,7 @@ import { ContinuumError } from "../core/error.ts";
 export type StoreErrorCode =
   | "database-unavailable"
   | "database-newer"
+  | "database-older"
   | "migration-changed"
   | "migration-failed"
   | "embedded-unsupported"

@@ -1,0 +1,30 @@
+import type { Transaction } from "../database.ts";
+
+/**
+ * Further than any control plane gets between a backup and its restore (2^40 effects), and a step that 2^53 has room
+ * for thousands of times.
+ */
+const GENERATION_STEP = 2 ** 40;
+
+/**
+ * Makes a restored database one that workers can go on with. What was claimed by workers that are not there any more
+ * is free. Generations go on far above all that were given out: a target that lives on has seen newer ones than the
+ * backup knows, and would refuse every effect; and a late effect of the lost time must not come after a new one.
+ */
+export async function settleRestored(
+  tx: Transaction,
+  atMs: number,
+): Promise<{ openRollouts: number; generation: number }> {
+  const { rows } = await tx.query<{ generation: number }>(
+    `SELECT setval('effect_generation', greatest(
+       (SELECT last_value FROM effect_generation), (SELECT max(generation) FROM jobs), (SELECT max(generation) FROM endpoints)
+     ) + $1::bigint) AS generation`,
+    [GENERATION_STEP],
+  );
+  await tx.query(
+    `UPDATE jobs SET worker = NULL, claimed_at = NULL, run_at = least(run_at, $1), generation = nextval('effect_generation')`,
+    [new Date(atMs)],
+  );
+  const open = await tx.query<{ count: number }>("SELECT count(*) AS count FROM rollouts WHERE NOT terminal");
+  return { openRollouts: open.rows[0]?.count ?? 0, generation: rows[0]?.generation ?? 0 };
+}
