@@ -15,9 +15,11 @@ import type { RunningRole } from "../roles/role-process.ts";
 import { startWorkerRole } from "../roles/worker-role.ts";
 import { openDatabase } from "../store/database.ts";
 import { startEmbedded } from "../store/embedded/embedded.ts";
+import { requireSchema } from "../store/migrate.ts";
 import { SimulatedStateTable } from "../store/queries/simulated-state.ts";
 import { composeArtifacts } from "./compose-artifacts.ts";
 import { composePolicy, type PolicyLoading } from "./compose-policy.ts";
+import { composeWebhooks } from "./compose-webhooks.ts";
 import { controlSocket } from "./control-socket.ts";
 import { DRIVEN_TARGETS, type DrivenTarget } from "./driven-targets.ts";
 
@@ -32,7 +34,9 @@ export async function composeApi(
     applicationName: "continuum-api",
     loadPolicy: "now",
   });
-  return startApiRole({ parts, config, version, close }).catch(closing(close));
+  return startApiRole({ parts: { ...parts, webhooks: composeWebhooks(config) }, config, version, close }).catch(
+    closing(close),
+  );
 }
 
 /** A worker, with what it brings this host's targets to. */
@@ -45,8 +49,9 @@ export async function composeWorker(config: Config, log: ProgramLog): Promise<Ru
   });
   const reconcile = createReconciler({ parts, host: config.hostName, sink: local });
   const syncCredentials = createCredentialSync(parts, local);
-  const where = { host: config.hostName, opsPort: config.worker.opsPort };
-  return startWorkerRole({ parts, ...where, reconcile, syncCredentials, close }).catch(closing(close));
+  const { opsHost, opsPort } = config.worker;
+  const own = { host: config.hostName, opsHost, opsPort, webhooks: composeWebhooks(config) };
+  return startWorkerRole({ parts, ...own, reconcile, syncCredentials, close }).catch(closing(close));
 }
 
 /** What is open would keep a process alive whose role could not start. */
@@ -75,6 +80,13 @@ async function composeParts(
     applicationName: options.applicationName,
     log,
   });
+  try {
+    await requireSchema(database);
+  } catch (error) {
+    await database.close();
+    await embedded?.stop();
+    throw error;
+  }
   const local = new LocalTarget({ controlSocket: await controlSocket(config) });
   const simulated = new SimulatedTarget({
     store: new SimulatedStateTable<SimulatedEndpoint>(database),

@@ -11,6 +11,13 @@ const secretReference = z
   .string()
   .max(4096)
   .regex(/^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*)$/, "must be file:PATH or env:NAME");
+const hostList = z
+  .string()
+  .max(4096)
+  .regex(
+    /^[A-Za-z0-9._:[\]-]*( *, *[A-Za-z0-9._:[\]-]+)*$/,
+    "must be host names or addresses with commas between them",
+  );
 const mebibyte = 1024 * 1024;
 
 export const configSchema = z.strictObject({
@@ -33,6 +40,12 @@ export const configSchema = z.strictObject({
     .describe(
       "Your own PostgreSQL (15 or newer): a postgres:// URL without a password, file:PATH or env:NAME; left out, an embedded one starts",
     ),
+  migrateAtStart: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Let `start` bring a database of your own to this program's schema; otherwise `continuum migrate` does, as a step of the release",
+    ),
   api: z
     .strictObject({
       host: host.default("127.0.0.1").describe("Address to listen on"),
@@ -43,6 +56,11 @@ export const configSchema = z.strictObject({
   worker: z
     .strictObject({
       count: z.number().int().min(1).max(64).default(2).describe("Worker processes"),
+      opsHost: host
+        .default("127.0.0.1")
+        .describe(
+          "Address of that port; another than loopback is for probes and scrapers: nothing secret is told there",
+        ),
       opsPort: port
         .default(7410)
         .describe(
@@ -75,13 +93,34 @@ export const configSchema = z.strictObject({
         .describe("Largest artifact that is taken in"),
     })
     .prefault({}),
+  webhooks: z
+    .strictObject({
+      internalHosts: hostList
+        .default("")
+        .describe("Hosts inside your network that webhooks may reach, on any port; names or addresses with commas"),
+      plainHttpHosts: hostList
+        .default("")
+        .describe("Hosts that webhooks may reach without TLS; names or addresses with commas"),
+      linkBaseUrl: z
+        .url({ protocol: /^https?$/ })
+        .max(2048)
+        .optional()
+        .describe("Where people find the API; messages to webhooks then carry a link"),
+      keyReference: secretReference
+        .optional()
+        .describe(
+          "Key that webhook secrets are sealed with, the same for every API and worker; default file:<dataDir>/keys/webhooks.key",
+        ),
+    })
+    .prefault({}),
 });
 
 type Parsed = z.infer<typeof configSchema>;
 
 /** The settings in force: `dataDir` is absolute and the references that have a default are filled in. */
-export interface Config extends Omit<Parsed, "artifacts" | "databaseUrl"> {
+export interface Config extends Omit<Parsed, "artifacts" | "databaseUrl" | "webhooks"> {
   artifacts: { keyReference: string; maxBytes: number };
+  webhooks: Parsed["webhooks"] & { keyReference: string };
   /** Resolved: it may hold a password, so it is never printed or logged. Undefined means the embedded server. */
   databaseUrl?: string;
 }

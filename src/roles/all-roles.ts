@@ -2,9 +2,9 @@ import { mkdir } from "node:fs/promises";
 import { moveClientFile, writeClientFile } from "../config/client-settings.ts";
 import type { Config } from "../config/schema.ts";
 import { bootstrap } from "../service/bootstrap.ts";
-import { openDatabase } from "../store/database.ts";
+import { type Database, openDatabase } from "../store/database.ts";
 import { type EmbeddedServer, startEmbedded } from "../store/embedded/embedded.ts";
-import { migrate } from "../store/migrate.ts";
+import { migrate, requireSchema, schemaState } from "../store/migrate.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { type DatabaseKeeper, keepDatabase } from "./database-keeper.ts";
 import { giveBackMemorySoon } from "./give-back-memory.ts";
@@ -80,12 +80,21 @@ async function runOn(
 async function prepareDatabase(url: string, config: Config): Promise<string | undefined> {
   const database = await openDatabase(url, { max: 1, applicationName: "continuum-start" });
   try {
-    await migrate(database);
+    if (await migratesNow(database, config)) await migrate(database);
+    else await requireSchema(database);
     const made = await bootstrap({ database, nowMs: Date.now }, { tenant: config.tenant });
     return made?.token;
   } finally {
     await database.close();
   }
+}
+
+/**
+ * The embedded database belongs to this program. One's own may serve others meanwhile, and how it changes is a decision
+ * of its keeper; an empty one is set up all the same, for there is nothing in it to change.
+ */
+async function migratesNow(database: Database, config: Config): Promise<boolean> {
+  return config.databaseUrl === undefined || config.migrateAtStart || (await schemaState(database)).from === 0;
 }
 
 /** In the order that they are stopped in, turned round: the API first, the data plane last. */

@@ -1,4 +1,5 @@
 import { type BackupManifest, keyFingerprint, manifestSeal } from "../../core/backup/manifest.ts";
+import type { BackupSummary } from "../../core/backup/summary.ts";
 import { appendAudit, sequenceAllAudit } from "../../engine/audit-log.ts";
 import { SYSTEM } from "../../engine/engine.ts";
 import { ArchiveWriter } from "../../store/backup/archive-writer.ts";
@@ -6,7 +7,8 @@ import { listArtifactFiles, readArtifactFile } from "../../store/backup/artifact
 import { dumpDatabase } from "../../store/backup/dump-database.ts";
 import type { Database } from "../../store/database.ts";
 import { listTenants } from "../../store/queries/tenant-list.ts";
-import type { BackupParts, BackupSummary } from "./backup.ts";
+
+import type { BackupParts } from "./backup-parts.ts";
 import { summaryOf } from "./verify-backup.ts";
 
 export interface CreateBackupOptions {

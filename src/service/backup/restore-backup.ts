@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BackupManifest } from "../../core/backup/manifest.ts";
+import type { BackupSummary, RestoreSummary } from "../../core/backup/summary.ts";
 import { appendAudit, verifyAuditWithin } from "../../engine/audit-log.ts";
 import { SYSTEM } from "../../engine/engine.ts";
 import type { ArchiveReader } from "../../store/backup/archive-reader.ts";
@@ -10,7 +11,8 @@ import { checkEmpty, checkSchema, loadDatabase } from "../../store/backup/load-d
 import type { Database, Transaction } from "../../store/database.ts";
 import { settleRestored } from "../../store/queries/restored-work.ts";
 import { listTenants } from "../../store/queries/tenant-list.ts";
-import type { BackupParts, BackupSummary } from "./backup.ts";
+
+import type { BackupParts } from "./backup-parts.ts";
 import { entryOf, verifyBackup } from "./verify-backup.ts";
 
 export interface RestoreBackupOptions {
@@ -20,15 +22,6 @@ export interface RestoreBackupOptions {
   /** Opens the database to fill; called once the whole file was found to be sound. The caller closes it. */
   openDatabase(): Promise<Database>;
   nowMs(): number;
-}
-
-export interface RestoreSummary extends BackupSummary {
-  tenants: number;
-  /** Rollouts that had not ended, and go on when the program is started. */
-  openRollouts: number;
-  auditEntries: number;
-  /** The settings that were backed up, laid beside for whoever wants them; null when there were none. */
-  configFile: string | null;
 }
 
 /** The artifact of this path in the store's folder. */

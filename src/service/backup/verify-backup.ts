@@ -7,9 +7,11 @@ import {
   keyFingerprint,
   parseManifest,
 } from "../../core/backup/manifest.ts";
+import type { BackupSummary, BackupVerdict } from "../../core/backup/summary.ts";
 import { type ArchiveEntry, ArchiveReader } from "../../store/backup/archive-reader.ts";
 import { BackupError } from "../../store/backup/backup-error.ts";
-import type { BackupParts, BackupSummary } from "./backup.ts";
+
+import type { BackupKeyAtHand } from "./backup-parts.ts";
 
 const sealSchema = z.strictObject({ key: z.literal("artifact-store"), hmacSha256: z.string().regex(/^[0-9a-f]{64}$/) });
 const headSchema = z.looseObject({ format: z.literal("continuum-backup"), version: z.number().int() });
@@ -20,8 +22,7 @@ export interface VerifiedBackup {
   archive: ArchiveReader;
   manifest: BackupManifest;
   summary: BackupSummary;
-  /** Whether the key at hand is the one that sealed it; `no-key` when none was given. */
-  seal: "verified" | "no-key";
+  seal: BackupVerdict["seal"];
 }
 
 /**
@@ -29,7 +30,7 @@ export interface VerifiedBackup {
  * added, the tables' rows. With a key, also that it was sealed by it. Errors: `backup-damaged` with the place,
  * `backup-newer`, `backup-key`.
  */
-export async function verifyBackup(path: string, key: BackupParts["artifactKey"] | undefined): Promise<VerifiedBackup> {
+export async function verifyBackup(path: string, key: BackupKeyAtHand | undefined): Promise<VerifiedBackup> {
   const archive = await ArchiveReader.open(path);
   try {
     await checkHead(archive);
@@ -101,7 +102,7 @@ async function checkSeal(
     manifest,
     manifestBytes,
     key,
-  }: { manifest: BackupManifest; manifestBytes: Buffer; key: BackupParts["artifactKey"] | undefined },
+  }: { manifest: BackupManifest; manifestBytes: Buffer; key: BackupKeyAtHand | undefined },
 ): Promise<VerifiedBackup["seal"]> {
   let stated: unknown;
   try {

@@ -30,18 +30,33 @@ export interface Binaries {
  * read-only `node_modules`) or the user cannot reach the package (a project under a home of mode 700), a copy is staged
  * under `stagingRoot`, which the user must be able to reach. The caller holds a lock on `stagingRoot`.
  */
-export async function findBinaries(from: { user: ServerUser | undefined; stagingRoot: string }): Promise<Binaries> {
+export async function findBinaries(from: {
+  user: ServerUser | undefined;
+  stagingRoot: string;
+  /** Of another PostgreSQL than the one that came with the program, such as `/usr/lib/postgresql/15/bin`. */
+  binDir?: string | undefined;
+}): Promise<Binaries> {
+  if (from.binDir !== undefined) return namedBinaries(from.binDir, from.user);
   const native = packagedNative();
   const linked = await link(native);
-  const packaged = await describe(native, from.user);
+  const packaged = await describe(join(native, "bin"), from.user);
   if (linked && packaged.ok) return packaged.binaries;
 
   const staged = await stage(native, from.stagingRoot);
-  const found = await describe(staged, from.user);
+  const found = await describe(join(staged, "bin"), from.user);
   if (found.ok) return found.binaries;
   throw new StoreError(
     "embedded-unsupported",
     `The embedded PostgreSQL does not run on this machine (${found.reason}); set CONTINUUM_DATABASE_URL to a PostgreSQL of your own.`,
+  );
+}
+
+async function namedBinaries(binDir: string, user: ServerUser | undefined): Promise<Binaries> {
+  const found = await describe(binDir, user);
+  if (found.ok) return found.binaries;
+  throw new StoreError(
+    "embedded-unsupported",
+    `No PostgreSQL that runs is in ${binDir} (${found.reason}): name the folder that holds postgres, initdb and pg_ctl.`,
   );
 }
 
@@ -114,11 +129,11 @@ async function openToAll(folder: string): Promise<void> {
 }
 
 async function describe(
-  native: string,
+  binDir: string,
   user: ServerUser | undefined,
 ): Promise<{ ok: true; binaries: Binaries } | { ok: false; reason: string }> {
   const suffix = process.platform === "win32" ? ".exe" : "";
-  const path = (program: string) => join(native, "bin", program + suffix);
+  const path = (program: string) => join(binDir, program + suffix);
   try {
     // Running it is the one test that answers for the folders above, the file's mode and the loader at once.
     const { stdout } = await run(path("postgres"), ["--version"], { cwd: "/", ...user });

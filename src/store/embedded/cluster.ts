@@ -38,14 +38,17 @@ const SETTINGS = {
   log_min_error_statement: "panic",
 };
 
+/** A server of an older major version does not start with a setting that it does not know. */
+const SINCE: Readonly<Record<string, number>> = { io_method: 18 };
+
 const STARTUP_MS_MAX = 60_000;
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
 
-const dataOf = (cluster: Cluster) => join(cluster.root, "data");
+const dataOf = (cluster: Pick<Cluster, "root">) => join(cluster.root, "data");
 const logOf = (cluster: Cluster) => join(cluster.root, "postgres.log");
 
 /** The major version that the data was made by; undefined when there is none yet. */
-export async function dataVersion(cluster: Cluster): Promise<number | undefined> {
+export async function dataVersion(cluster: Pick<Cluster, "root">): Promise<number | undefined> {
   try {
     return Number((await readFile(join(dataOf(cluster), "PG_VERSION"), "utf8")).trim());
   } catch (error) {
@@ -69,7 +72,8 @@ export async function initialise(cluster: Cluster, options: { password: string; 
       cluster.binaries.initdb,
       [
         ...["-D", fresh, "-U", "continuum", `--pwfile=${passwordFile}`, "--auth=scram-sha-256", "--encoding=UTF8"],
-        ...["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions"],
+        ...(cluster.binaries.major >= 17 ? ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] : []),
+        ...["--locale=C", "--no-instructions"],
         ...(options.durable ? [] : ["--no-sync"]),
       ],
       { cwd: cluster.root, env: serverEnvironment(), ...cluster.user },
@@ -119,7 +123,9 @@ export async function launch(
   await shortenLog(cluster);
   const log = await open(logOf(cluster), "a", 0o600);
   const logStart = (await log.stat()).size;
-  const settings = Object.entries({ ...SETTINGS, ...options.settings, port: String(options.port) });
+  const settings = Object.entries({ ...SETTINGS, ...options.settings, port: String(options.port) }).filter(
+    ([name]) => cluster.binaries.major >= (SINCE[name] ?? 0),
+  );
   try {
     const child = spawn(
       cluster.binaries.postgres,

@@ -16,6 +16,8 @@ export interface EmbeddedOptions {
   log?: StoreLog;
   /** Settings of PostgreSQL on top of ours; only read when this call starts the server. */
   settings?: Record<string, string>;
+  /** Binaries of another PostgreSQL than ours, for data that an older one made; only read when this call starts it. */
+  binDir?: string | undefined;
   /** False gives up crash safety for speed, for throwaway data. Default true. */
   durable?: boolean;
 }
@@ -48,7 +50,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     const cluster: Cluster = {
       root,
       user: serverUser(),
-      binaries: await findBinaries({ user: serverUser(), stagingRoot: root }),
+      binaries: await findBinaries({ user: serverUser(), stagingRoot: root, binDir: options.binDir }),
     };
     const password = await prepare(cluster, options);
     const running = await settled(cluster);
@@ -65,6 +67,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
       stop: () => release(cluster, options.log),
     };
   });
+}
+
+/** Whether a server's data lies there; nothing is made or started. */
+export async function hasEmbedded(dataDir: string): Promise<boolean> {
+  const home = await realpath(dataDir).catch(() => undefined);
+  if (home === undefined) return false;
+  const versions = await Promise.all([inside(home), elsewhere(home)].map((root) => dataVersion({ root })));
+  return versions.some((version) => version !== undefined);
 }
 
 /** Marks this process as a user of the server without starting it, so that nobody takes it down in between. */
@@ -93,11 +103,19 @@ async function clusterRoot(dataDir: string): Promise<string> {
   const home = await realpath(dataDir);
   const user = serverUser();
   const reachable = await openToUser(home, user);
-  const mark = createHash("sha256").update(home).digest("hex").slice(0, 12);
-  const root = reachable ? join(home, "postgres") : join(ELSEWHERE, `postgres-${mark}`);
+  const root = reachable ? inside(home) : elsewhere(home);
   // Walking through is enough for the server's user; only its own data directory belongs to it.
   await mkdir(root, { recursive: true, mode: 0o711 });
   return root;
+}
+
+function inside(home: string): string {
+  return join(home, "postgres");
+}
+
+function elsewhere(home: string): string {
+  const mark = createHash("sha256").update(home).digest("hex").slice(0, 12);
+  return join(ELSEWHERE, `postgres-${mark}`);
 }
 
 /** Makes what is not there yet; answers the password. */
@@ -106,7 +124,7 @@ async function prepare(cluster: Cluster, options: EmbeddedOptions): Promise<stri
   if (version !== undefined && version !== cluster.binaries.major) {
     throw new StoreError(
       "embedded-version",
-      `The data in ${cluster.root} was made by PostgreSQL ${version} and this program brings ${cluster.binaries.major}: export it with the program that made it and import it into a fresh data directory.`,
+      `The data in ${cluster.root} was made by PostgreSQL ${version} and this program brings ${cluster.binaries.major}: run \`continuum backup create --postgres-bin FOLDER\` with the binaries of PostgreSQL ${version}, and \`continuum backup restore\` with a fresh --data-dir.`,
       { details: { data: version, program: cluster.binaries.major } },
     );
   }

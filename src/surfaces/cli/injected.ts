@@ -1,4 +1,5 @@
 import type { Config } from "../../config/schema.ts";
+import type { BackupSummary, BackupVerdict, RestoreSummary } from "../../core/backup/summary.ts";
 import type { TargetName } from "../../core/plan/schema.ts";
 import type { Io } from "./io.ts";
 
@@ -17,6 +18,22 @@ export interface QuickstartOptions {
   color: boolean;
 }
 
+/** What an operator does to a set-up beside the running program; each throws what it cannot do. */
+export interface Maintenance {
+  /** Brings the database to this program's schema, or with `check` only looks. Answers the versions. */
+  migrate(options: { config: Config; check: boolean }): Promise<{ from: number; to: number }>;
+  createBackup(options: {
+    config: Config;
+    out: string;
+    /** The settings' file, which is backed up as well. */
+    configFile: string | undefined;
+    /** Binaries for an embedded database that another major version of PostgreSQL made. */
+    postgresBin: string | undefined;
+  }): Promise<BackupSummary>;
+  verifyBackup(options: { config: Config; path: string }): Promise<BackupVerdict>;
+  restoreBackup(options: { config: Config; path: string }): Promise<RestoreSummary>;
+}
+
 /** What the composition root hands in, so that no surface imports a driver or a server. Each resolves to an exit code. */
 export interface Injected {
   version: string;
@@ -24,6 +41,7 @@ export interface Injected {
   targets: readonly TargetName[];
   start(options: StartOptions): Promise<number>;
   quickstart(options: QuickstartOptions): Promise<number>;
+  maintenance(): Promise<Maintenance>;
   /** Left out, the process's own streams and environment. */
   io?: Io;
 }

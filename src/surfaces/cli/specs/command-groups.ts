@@ -1,11 +1,12 @@
 import type { CommandGroup } from "../command-spec.ts";
 import { auditGroup, tokenGroup } from "./audit-specs.ts";
+import { backupGroup, migrateGroup } from "./backup-specs.ts";
 import { artifactGroup, endpointGroup } from "./endpoint-specs.ts";
 import { attestGroup, evidenceGroup, keysGroup, signGroup, verifyGroup } from "./evidence-specs.ts";
 import { planGroup } from "./plan-specs.ts";
 import { breakerGroup, policyGroup, pricesGroup } from "./policy-specs.ts";
 import { approvalGroup, rolloutGroup } from "./rollout-specs.ts";
-import { configGroup, quickstartGroup, startGroup } from "./running-specs.ts";
+import { completionGroup, configGroup, quickstartGroup, startGroup } from "./running-specs.ts";
 
 /** Every command, in the order of the help. */
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
@@ -27,4 +28,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   auditGroup,
   tokenGroup,
   configGroup,
+  completionGroup,
+  migrateGroup,
+  backupGroup,
 ];

@@ -48,6 +48,9 @@ export async function runForTest(
       run.quickstarted.push(given);
       return 0;
     },
+    maintenance: async () => {
+      throw new Error("a test that maintains a set-up runs the program");
+    },
   });
   return run;
 }
