@@ -4,7 +4,10 @@ import { spawn } from "node:child_process";
 import { delimiter, dirname } from "node:path";
 import { findNode, TOO_OLD } from "./find-node.js";
 
-/** Re-executes the pinned Node with these arguments; exits as it exits, and passes signals on. */
+/**
+ * Re-executes the pinned Node with these arguments: in this process's place where the running Node can do that, so that
+ * no second process stays beside a server for all its life; else as a child, exiting as it exits and passing signals on.
+ */
 export function run(args) {
   const node = findNode();
   if (node === undefined) {
@@ -12,7 +15,9 @@ export function run(args) {
     process.exit(1);
   }
   const path = `${dirname(node)}${delimiter}${process.env.PATH ?? ""}`; // so that a tool's own children use it too
-  const child = spawn(node, args, { stdio: "inherit", env: { ...process.env, PATH: path } });
+  const env = { ...process.env, PATH: path };
+  if (process.platform !== "win32" && typeof process.execve === "function") process.execve(node, [node, ...args], env);
+  const child = spawn(node, args, { stdio: "inherit", env });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("error", (error) => {
     console.error(`continuum: cannot start ${node}: ${error.message}`);

@@ -9,6 +9,7 @@ import type { Environment } from "./environment.ts";
  * and without one everything works as before. Answers the folder when it is used.
  */
 export function keepCompiled(environment: Environment): string | undefined {
+  if (environment.variables["NODE_COMPILE_CACHE"]) return undefined; // somebody chose another place
   const folder = cacheFolder(environment);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });

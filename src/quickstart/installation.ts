@@ -85,6 +85,8 @@ function launch(entry: string, { folder, dataDir }: { folder: string; dataDir: s
     CONTINUUM_SERVING_PORT: "0",
     CONTINUUM_WORKER_OPS_PORT: "0",
     CONTINUUM_LOG_LEVEL: "info",
+    // Nothing of it is left behind, not even what was compiled.
+    NODE_COMPILE_CACHE: join(folder, "compile-cache"),
   };
   const log = openSync(join(folder, "continuum.log"), "a");
   try {

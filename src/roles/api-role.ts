@@ -1,6 +1,7 @@
 import type { Config } from "../config/schema.ts";
 import type { EngineParts } from "../engine/engine.ts";
 import { engineMetrics } from "../engine/metrics.ts";
+import type { WebhookParts } from "../engine/webhook-parts.ts";
 import { createService } from "../service/create-service.ts";
 import { createHttpApp } from "../surfaces/http/app.ts";
 import { serveHttp } from "../surfaces/http/serve-http.ts";
@@ -8,7 +9,7 @@ import { metricsRegistry } from "./metrics-registry.ts";
 import type { RunningRole } from "./role-process.ts";
 
 export interface ApiRoleOptions {
-  parts: EngineParts;
+  parts: EngineParts & { webhooks: WebhookParts };
   config: Config;
   version: string;
   close(): Promise<void>;

@@ -1,3 +1,5 @@
+import { getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
 import { expect, test } from "vitest";
 import { loadConfig } from "../config/load.ts";
 import { childEnvironment } from "./child-environment.ts";
@@ -23,4 +25,12 @@ test("a role that has no business with the database is not handed its password, 
     expect(JSON.stringify(env)).not.toContain("a-password");
     expect(env["CONTINUUM_DATABASE_URL"]).toBeUndefined();
   }
+});
+
+test("roles start from what their supervisor keeps compiled, and from the data directory where it keeps nothing", () => {
+  const kept = getCompileCacheDir();
+  const { NODE_COMPILE_CACHE: outer } = process.env;
+  const expected = kept === undefined ? "/data/compile-cache" : dirname(kept);
+  const env = childEnvironment(configOf({ CONTINUUM_DATA_DIR: "/data" }), undefined);
+  expect(env["NODE_COMPILE_CACHE"]).toBe(outer ?? expected);
 });

@@ -1,4 +1,5 @@
-import { join } from "node:path";
+import { getCompileCacheDir } from "node:module";
+import { dirname, join } from "node:path";
 import { type Config, settings } from "../config/schema.ts";
 
 /** Carries the database's URL, which may hold a password, to the roles: in the environment only its owner reads it. */
@@ -17,8 +18,10 @@ export function childEnvironment(config: Config, databaseUrl: string | undefined
     const value = path.reduce<unknown>((part, key) => (part as Record<string, unknown> | undefined)?.[key], config);
     if (value !== undefined) env[environmentName] = String(value);
   }
-  // A role that fell is back in half the time. In our own folder, since what lies in there is run.
-  env["NODE_COMPILE_CACHE"] ??= join(config.dataDir, "compile-cache");
+  // A role that fell is back in half the time. Where this process keeps what was compiled, else (a home that cannot be
+  // written) in our own folder, since what lies in there is run. Node's answer names the folder of its own version in it.
+  const kept = getCompileCacheDir();
+  env["NODE_COMPILE_CACHE"] ??= kept === undefined ? join(config.dataDir, "compile-cache") : dirname(kept);
   delete env["CONTINUUM_DATABASE_URL"];
   delete env[DATABASE_URL_VARIABLE];
   if (databaseUrl === undefined) return env;

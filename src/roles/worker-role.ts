@@ -1,5 +1,8 @@
 import type { EngineParts } from "../engine/engine.ts";
 import { engineMetrics } from "../engine/metrics.ts";
+import { webhookMetrics } from "../engine/webhook-metrics.ts";
+import type { WebhookParts } from "../engine/webhook-parts.ts";
+import { WebhookPump } from "../engine/webhook-pump.ts";
 import { Worker } from "../engine/worker.ts";
 import { createOpsServer } from "../surfaces/http/ops-server.ts";
 import { metricsRegistry } from "./metrics-registry.ts";
@@ -8,7 +11,9 @@ import type { RunningRole } from "./role-process.ts";
 export interface WorkerRoleOptions {
   parts: EngineParts;
   host: string;
+  opsHost: string;
   opsPort: number;
+  webhooks: WebhookParts;
   /** Brings the targets of this host to what is wanted. */
   reconcile: () => Promise<void>;
   /** Tells the data plane of this host who may invoke. */
@@ -20,12 +25,14 @@ export interface WorkerRoleOptions {
 export async function startWorkerRole(options: WorkerRoleOptions): Promise<RunningRole> {
   const registry = metricsRegistry("worker");
   const parts = { ...options.parts, ...engineMetrics(registry, options.parts) };
-  const { host, reconcile, syncCredentials } = options;
+  const { host, reconcile, syncCredentials, webhooks } = options;
   const worker = new Worker({ parts, host, reconcile, syncCredentials });
+  const telling = { ...parts, webhooks };
+  const pump = new WebhookPump({ parts: telling, ...webhookMetrics(registry, telling) });
   // A port that is taken is known before the worker holds any job.
   const ops = await createOpsServer({
     registry,
-    host: "127.0.0.1",
+    host: options.opsHost,
     port: options.opsPort,
     ready: async () => {
       const registered = worker.id !== undefined;
@@ -37,6 +44,7 @@ export async function startWorkerRole(options: WorkerRoleOptions): Promise<Runni
   });
   try {
     await worker.start();
+    await pump.start();
   } catch (error) {
     await ops.close();
     throw error;
@@ -44,7 +52,7 @@ export async function startWorkerRole(options: WorkerRoleOptions): Promise<Runni
   return {
     ready: { opsUrl: ops.url },
     stop: async () => {
-      await worker.stop();
+      await Promise.all([worker.stop(), pump.stop()]);
       await ops.close();
       await options.close();
     },
