@@ -14,6 +14,7 @@ export interface ArgumentSpec {
   /** `<id>` is required, `[id]` is not, `<id...>` takes several. */
   name: string;
   description: string;
+  choices?: readonly string[];
 }
 
 /** One command as data: help is built from it without loading what it runs. */

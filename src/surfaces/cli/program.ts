@@ -1,4 +1,4 @@
-import { Command, type CommanderError, Option } from "commander";
+import { Argument, Command, type CommanderError, Option } from "commander";
 import { malformed } from "./cli-error.ts";
 import type { CommandGroup, CommandSpec, OptionSpec } from "./command-spec.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -79,7 +79,10 @@ function addCommand(parent: Command, spec: CommandSpec, found: (invocation: Invo
     .command(name)
     .summary(spec.summary)
     .description([spec.summary, spec.details].filter(Boolean).join("\n\n"));
-  for (const argument of spec.arguments ?? []) command.argument(argument.name, argument.description);
+  for (const { name: shown, description, choices } of spec.arguments ?? []) {
+    const argument = new Argument(shown, description);
+    command.addArgument(choices === undefined ? argument : argument.choices(choices));
+  }
   for (const option of spec.options ?? []) addOption(command, option);
   const formats = spec.formats ?? ["table", "json"];
   const output = new Option(

@@ -39,7 +39,7 @@ export const keysGroup: CommandGroup = {
       path: "keys revoke",
       summary: "Stop trusting a key for its purpose; people only",
       arguments: [{ name: "<key-id>", description: "as `keys list` gives it" }],
-      options: [{ flags: "--purpose <purpose>", description: "for which purpose", required: true }],
+      options: [{ flags: "--purpose <purpose>", description: "for which purpose", choices: ["tests"], required: true }],
       examples: ["keys revoke sha256:9d... --purpose tests"],
       load: async () => (await import("../commands/keys.ts")).keysRevoke,
     },

@@ -33,8 +33,8 @@ export const policyGroup: CommandGroup = {
       path: "policy diff",
       summary: "What a change of policies changes, with plans that are decided differently",
       arguments: [
-        { name: "<before>", description: "a folder; `shipped` is the shipped set" },
-        { name: "[after]", description: "a folder; the shipped set when left out" },
+        { name: "<before-folder>", description: "a folder; `shipped` is the shipped set" },
+        { name: "[after-folder]", description: "a folder; the shipped set when left out" },
       ],
       examples: ["policy diff shipped ./policies"],
       load: async () => (await import("../commands/policy-diff.ts")).policyDiff,

@@ -1,5 +1,12 @@
-import type { CommandGroup } from "../command-spec.ts";
+import type { CommandGroup, OptionSpec } from "../command-spec.ts";
 import { START_ROLES } from "../injected.ts";
+
+const LOG_LEVEL: OptionSpec = {
+  flags: "--log-level <level>",
+  description: "the least urgent level that is logged",
+  choices: ["debug", "info", "warn", "error", "silent"],
+};
+const SHELLS = ["bash", "zsh", "fish", "powershell"] as const;
 
 export const startGroup: CommandGroup = {
   name: "start",
@@ -22,7 +29,7 @@ export const startGroup: CommandGroup = {
           flags: "--database-url <reference>",
           description: "your own PostgreSQL: file:PATH, env:NAME, or a URL without a password",
         },
-        { flags: "--log-level <level>", description: "debug, info, warn, error or silent" },
+        LOG_LEVEL,
       ],
       examples: ["start", "start --port 8080 --workers 4", "start --role worker --database-url env:DATABASE_URL"],
       load: async () => (await import("../commands/start.ts")).start,
@@ -59,6 +66,26 @@ export const configGroup: CommandGroup = {
       summary: "The JSON Schema of continuum.yaml",
       examples: ["config schema > continuum.schema.json"],
       load: async () => (await import("../commands/config-schema.ts")).configSchema,
+    },
+  ],
+};
+
+export const completionGroup: CommandGroup = {
+  name: "completion",
+  summary: "Let your shell complete commands, options and files",
+  commands: [
+    {
+      path: "completion",
+      summary: "Print the script that completes commands, options, their values and files in your shell",
+      details: [
+        "bash:        source <(continuum completion bash), in ~/.bashrc to keep it",
+        "zsh:         source <(continuum completion zsh), in ~/.zshrc after compinit",
+        "fish:        continuum completion fish > ~/.config/fish/completions/continuum.fish",
+        "powershell:  continuum completion powershell | Out-String | Invoke-Expression, in $PROFILE",
+      ].join("\n"),
+      arguments: [{ name: "<shell>", description: "which shell", choices: SHELLS }],
+      examples: ["completion bash > continuum.bash", "completion zsh"],
+      load: async () => (await import("../commands/completion.ts")).completion,
     },
   ],
 };
