@@ -35,12 +35,11 @@ export async function runAllRoles(options: AllRolesOptions): Promise<number> {
     leaveStarter();
     throw error;
   });
-  let kept: DatabaseKeeper | undefined;
+  const kept = keptDatabase(options);
   try {
-    kept = await keptDatabase(options);
     return await runOn(kept, options, stopped);
   } finally {
-    await kept?.stop();
+    await (await kept.catch(() => undefined))?.stop();
     await release();
     leaveStarter();
   }
@@ -52,15 +51,22 @@ async function keptDatabase({ config, log }: AllRolesOptions): Promise<DatabaseK
 }
 
 async function runOn(
-  kept: DatabaseKeeper | undefined,
+  starting: Promise<DatabaseKeeper | undefined>,
   { config, entry, log, say }: AllRolesOptions,
   stopped: Promise<void>,
 ): Promise<number> {
-  const databaseUrl = kept?.server.url ?? config.databaseUrl ?? "";
+  const prepared = starting.then(async (kept) => {
+    const url = kept?.server.url ?? config.databaseUrl ?? "";
+    return { kept, url, firstToken: await prepareDatabase(url, config) };
+  });
   let supervisor: Supervisor | undefined;
   try {
-    const firstToken = await prepareDatabase(databaseUrl, config);
-    supervisor = await supervise(entry, rolesOf(config, databaseUrl), log);
+    const roles = rolesOf(
+      config,
+      prepared.then(({ url }) => url),
+    );
+    supervisor = await supervise(entry, roles, log);
+    const { kept, firstToken } = await prepared;
     const api = supervisor.ready.get("api")?.url ?? "";
     if (firstToken !== undefined) {
       writeClientFile(config.dataDir, { url: api, token: firstToken });
@@ -97,19 +103,26 @@ async function migratesNow(database: Database, config: Config): Promise<boolean>
   return config.databaseUrl === undefined || config.migrateAtStart || (await schemaState(database)).from === 0;
 }
 
-/** In the order that they are stopped in, turned round: the API first, the data plane last. */
-function rolesOf(config: Config, databaseUrl: string): SupervisedRole[] {
+/**
+ * In the order that they are stopped in, turned round: the API first, the data plane last. The data plane needs no
+ * database and starts at once, beside the making of one.
+ */
+function rolesOf(config: Config, databaseUrl: Promise<string>): SupervisedRole[] {
   const workers = Array.from({ length: config.worker.count }, (_, index) => `worker-${index + 1}`);
   return ["serve", ...workers, "api"].map((name) => {
     const role = name.replace(/-\d+$/, "");
     const portVariable = PORT_VARIABLES[role] ?? "";
-    // The data plane stands on its own and runs what others wrote: it is not handed the database's password.
-    const env =
-      role === "serve"
-        ? childEnvironment(config, undefined)
-        : { ...LEAN_ALLOCATOR, ...childEnvironment(config, databaseUrl) };
     const own = role === "worker" ? { [portVariable]: opsPort(config, name) } : {};
-    return { name, args: ["start", "--role", role], env: { ...env, ...own }, portVariable };
+    return {
+      name,
+      args: ["start", "--role", role],
+      // The data plane stands on its own and runs what others wrote: it is not handed the database's password.
+      env:
+        role === "serve"
+          ? async () => childEnvironment(config, undefined)
+          : async () => ({ ...LEAN_ALLOCATOR, ...childEnvironment(config, await databaseUrl), ...own }),
+      portVariable,
+    };
   });
 }
 

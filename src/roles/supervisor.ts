@@ -7,7 +7,8 @@ export interface SupervisedRole {
   /** Unique, e.g. `worker-2`. */
   name: string;
   args: string[];
-  env: NodeJS.ProcessEnv;
+  /** Resolves when what it needs is there; asked at each start. */
+  env(): Promise<NodeJS.ProcessEnv>;
   /** The variable that says on which port it listens: what was a free one at first is its own from then on. */
   portVariable: string;
 }
@@ -46,8 +47,9 @@ interface Kept {
 }
 
 /**
- * Starts the roles and keeps them running: one that falls is started again with a growing pause. Resolves when all are
- * ready. Errors: `role-failed` when one does not become ready the first time.
+ * Starts the roles, each as soon as it can, and keeps them running: one that falls is started again with a growing
+ * pause. Resolves when all are ready. Errors: `role-failed` when one does not become ready the first time, and what
+ * `env` rejects with.
  */
 export async function supervise(entry: string, roles: SupervisedRole[], log: Logger): Promise<Supervisor> {
   const ready = new Map<string, ReadyMessage>();
@@ -56,8 +58,10 @@ export async function supervise(entry: string, roles: SupervisedRole[], log: Log
   let stopping = false;
 
   const start = async (role: SupervisedRole, falls: number): Promise<void> => {
+    const env = await role.env();
+    if (stopping) return;
     // Others were told where it listens; after a fall it is found there again.
-    const child = launch(entry, { ...role, env: { ...role.env, ...portOf(role, ready.get(role.name)) } });
+    const child = launch(entry, { args: role.args, env: { ...env, ...portOf(role, ready.get(role.name)) } });
     const entryKept: Kept = { role, child, startedAtMs: Date.now(), falls };
     const index = kept.findIndex((other) => other.role.name === role.name);
     if (index >= 0) kept[index] = entryKept;
@@ -111,9 +115,9 @@ function portOf(role: SupervisedRole, before: ReadyMessage | undefined): NodeJS.
   return url === undefined ? {} : { [role.portVariable]: new URL(url).port };
 }
 
-function launch(entry: string, role: SupervisedRole): ChildProcess {
-  return spawn(process.execPath, [entry, ...role.args], {
-    env: role.env,
+function launch(entry: string, { args, env }: { args: string[]; env: NodeJS.ProcessEnv }): ChildProcess {
+  return spawn(process.execPath, [entry, ...args], {
+    env,
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     // A process group of its own: Ctrl-C reaches the supervisor, which stops the roles in order.
     detached: true,

@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Logger } from "../engine/engine.ts";
+import { isAlive, markOf } from "../store/embedded/living-process.ts";
+import { type SupervisedRole, supervise } from "./supervisor.ts";
+
+let folder: string;
+let entry: string;
+
+/** Says that it is ready, and where in its own words: the value of WHERE. */
+const PROGRAM = `
+  process.send({ type: "ready", url: "http://127.0.0.1:" + process.env.WHERE });
+  process.on("SIGTERM", () => process.exit(0));
+  setInterval(() => undefined, 1000);
+`;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "continuum-supervisor-"));
+  entry = join(folder, "program.mjs");
+  writeFileSync(entry, PROGRAM);
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const role = (name: string, env: SupervisedRole["env"]): SupervisedRole => ({
+  ...{ name, args: [], env, portVariable: "PORT" },
+});
+const withWhere = (where: string) => ({ ...process.env, WHERE: where });
+
+function listeningLog(started: (name: string, pid: number) => void): Logger {
+  return {
+    info: (_, facts) => started(String(facts?.["role"]), Number(facts?.["pid"])),
+    warn: () => undefined,
+    error: () => undefined,
+  };
+}
+
+test("a role that waits for something keeps no other from starting", async () => {
+  const database = Promise.withResolvers<string>();
+  const started: string[] = [];
+  const log = listeningLog((name) => {
+    started.push(name);
+    if (name === "free") database.resolve("7");
+  });
+  const supervisor = await supervise(
+    entry,
+    [role("waits", async () => withWhere(await database.promise)), role("free", async () => withWhere("8"))],
+    log,
+  );
+  expect(started).toEqual(["free", "waits"]);
+  expect(supervisor.ready.get("waits")?.url).toBe("http://127.0.0.1:7");
+  await supervisor.stop();
+});
+
+test("what a role waited for in vain ends those that had started", async () => {
+  const database = Promise.withResolvers<string>();
+  const pids: number[] = [];
+  const log = listeningLog((_, pid) => {
+    pids.push(pid);
+    database.reject(new Error("no database"));
+  });
+  const starting = supervise(
+    entry,
+    [role("free", async () => withWhere("8")), role("waits", async () => withWhere(await database.promise))],
+    log,
+  );
+  await expect(starting).rejects.toThrow("no database");
+  expect(pids.map((pid) => isAlive(markOf(pid)))).toEqual([false]);
+});
