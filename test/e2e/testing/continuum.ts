@@ -24,6 +24,7 @@ export interface Continuum {
   invokeToken: string;
   /** A client in the name of a new principal. */
   as(principal: NewToken): Promise<ApiClient>;
+  logFile: string;
   /** What all processes wrote so far, standard output and error. */
   log(): string;
   /** Asks everything to stop; answers the exit code and the processes that were left. */
@@ -55,7 +56,17 @@ export async function startContinuum(options: { environment?: Record<string, str
     const admin = createApiClient({ url: started.url, token: firstToken(readFileSync(logFile, "utf8")) });
     const tokenOf = async (body: NewToken) => (await admin.call("tokens.create", { body })).secret;
     return {
-      ...{ folder, dataDir, url: started.url, servingUrl: started.servingUrl, started, processes, admin, clear },
+      ...{
+        folder,
+        dataDir,
+        logFile,
+        url: started.url,
+        servingUrl: started.servingUrl,
+        started,
+        processes,
+        admin,
+        clear,
+      },
       invokeToken: await tokenOf({ principal: "traffic", kind: "service", roles: ["invoker"] }),
       as: async (principal) => createApiClient({ url: started.url, token: await tokenOf(principal) }),
       log: () => readFileSync(logFile, "utf8"),

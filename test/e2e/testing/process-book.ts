@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { VariantState } from "../../../src/serving/state-file.ts";
@@ -37,11 +37,35 @@ export class ProcessBook {
 
   /** The replicas that the data plane has in its state file, of one model version or of all. */
   replicas(modelVersion?: string): number[] {
-    const { endpoints } = this.#servingState();
-    const variants = endpoints.flatMap(({ stable, candidate }) => [stable, candidate]).filter((one) => one !== null);
-    return variants
+    return this.#variants()
       .filter(({ spec }) => modelVersion === undefined || spec.modelVersion === modelVersion)
       .flatMap(({ replicas }) => replicas.map(({ pid }) => pid));
+  }
+
+  /** Every replica of the data plane's state file, with the version it serves. */
+  runningReplicas(): { pid: number; version: string }[] {
+    return this.#variants().flatMap(({ spec, replicas }) =>
+      replicas.map(({ pid }) => ({ pid, version: `${spec.modelName} ${spec.modelVersion}` })),
+    );
+  }
+
+  /** Replicas of this installation that live and that its data plane does not know; none where the system has no /proc. */
+  unknownReplicas(): number[] {
+    if (!existsSync("/proc/self/cmdline")) return [];
+    const known = new Set(this.replicas());
+    const pids = readdirSync("/proc")
+      .map(Number)
+      .filter((pid) => pid > 0 && !known.has(pid));
+    return pids.filter((pid) => isAlive(markOf(pid)) && this.#isReplica(pid));
+  }
+
+  /** Signals a process unless it has ended: its number may be another's by now. Answers whether it was there. */
+  signal(pid: number, signal: NodeJS.Signals): boolean {
+    this.remember([pid]);
+    const mark = this.#seen.get(pid);
+    if (mark === undefined || !isAlive(mark)) return false;
+    process.kill(pid, signal);
+    return true;
   }
 
   /** Kills a role with `kill -9` and answers when another one is ready in its place. */
@@ -75,6 +99,22 @@ export class ProcessBook {
 
   #readAll(): void {
     this.remember([...this.#ofRoles().map(({ pid }) => pid), ...this.replicas()]);
+  }
+
+  #isReplica(pid: number): boolean {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+      return (
+        words.some((word) => word.includes(this.#dataDir)) && words.some((word) => /replica\/main\.[jt]s$/.test(word))
+      );
+    } catch {
+      return false;
+    }
+  }
+
+  #variants(): VariantState[] {
+    const { endpoints } = this.#servingState();
+    return endpoints.flatMap(({ stable, candidate }) => [stable, candidate]).filter((one) => one !== null);
   }
 
   #servingState(): { endpoints: { stable: VariantState | null; candidate: VariantState | null }[] } {
