@@ -52,7 +52,9 @@ describe("mistakes on the command line", () => {
     [["plan", "chek"], /^continuum: unknown command 'chek', did you mean check\?\n$/],
     [["help", "bogus"], /^continuum: unknown command 'bogus', help, must be one of/],
     [["help", "plan", "bogus"], /^continuum: unknown command 'plan bogus', help, must be one of/],
-    [["doctor"], /^continuum: unknown command 'doctor', see --help\n$/],
+    [["bogus"], /^continuum: unknown command 'bogus', see --help\n$/],
+    [["submit"], /^continuum: unknown command 'submit', did you mean plan submit\?\n$/],
+    [["start", "--role", "workr"], /Allowed choices are all, api, worker, serve\., did you mean worker\?\n$/],
     [["plan", "check"], /^continuum: -f, --file <file> is missing, plan check, it is the plan/],
     [["plan", "check", "--fil", "x"], /^continuum: unknown option '--fil', did you mean --file, --fix\?\n$/],
     [["plan", "check", "-f"], /^continuum: option '-f, --file <file>' argument missing/],
@@ -118,6 +120,21 @@ describe("failures", () => {
     } finally {
       spec.load = load;
     }
+  });
+});
+
+describe("failures with -o json", () => {
+  it.each([
+    [["plan", "check", "-f", "none.yaml", "-o", "json"], "malformed-input", 64],
+    [["plan", "chek", "--output=json"], "malformed-input", 64],
+    [["rollout", "list", "-o", "ndjson", "--url", "http://127.0.0.1:1"], "unreachable", 69],
+  ])("%j are one object on standard error", async (argv, errorCode, exitCode) => {
+    const { code, out, err } = await run(argv);
+    expect({ code, out }).toEqual({ code: exitCode, out: "" });
+    expect(err.trim().split("\n")).toHaveLength(1);
+    expect(JSON.parse(err)).toEqual({
+      error: { code: errorCode, exitCode, message: expect.not.stringMatching(/^continuum:/) },
+    });
   });
 });
 

@@ -1,13 +1,12 @@
 import { CommanderError } from "commander";
 import { processEnvironment } from "../../config/environment.ts";
-import { ContinuumError } from "../../core/error.ts";
-import { CliError, malformed } from "./cli-error.ts";
+import { malformed } from "./cli-error.ts";
 import { CommandContext, type ContextLoaders, type OutputFormat } from "./command-context.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Injected } from "./injected.ts";
 import { type Io, processIo } from "./io.ts";
-import { printable } from "./printable.ts";
 import { asHelpOption, buildProgram, type Invocation, outcomeOf } from "./program.ts";
+import { asksForJson, reportError } from "./report-error.ts";
 import { COMMAND_GROUPS } from "./specs/command-groups.ts";
 
 /**
@@ -21,7 +20,7 @@ export async function runCli(argv: readonly string[], injected: Injected): Promi
     const found = await parseCommandLine(argv, injected, io);
     return typeof found === "number" ? found : await runCommand(found, injected, io);
   } catch (error) {
-    return reportError(error, io);
+    return reportError(error, { io, asJson: asksForJson(argv) });
   }
 }
 
@@ -42,9 +41,9 @@ async function parseCommandLine(argv: readonly string[], injected: Injected, io:
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     await Promise.all(written);
-    const { exitCode, line } = outcomeOf(error, argv);
-    if (line !== undefined) io.err(`continuum: ${printable(line)}\n`);
-    return exitCode;
+    const { exitCode, line } = outcomeOf(error, { argv, program });
+    if (line === undefined) return exitCode;
+    throw malformed(line, "", "");
   }
   return invocation ?? EXIT.ok;
 }
@@ -75,22 +74,4 @@ async function runCommand({ spec, args, options }: Invocation, injected: Injecte
   });
   const run = await spec.load();
   return run(context);
-}
-
-function reportError(error: unknown, io: Io): number {
-  const debug = Boolean(io.environment.variables["CONTINUUM_DEBUG"]);
-  const stack = debug && error instanceof Error ? `${error.stack ?? ""}\n` : "";
-  if (error instanceof CliError) {
-    io.err(`continuum: ${printable(error.message)}\n${stack}`);
-    return error.exitCode;
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  const hint = debug ? "" : "; CONTINUUM_DEBUG=1 shows where";
-  // A failure with a code was foreseen, and its message is worded for whoever reads it.
-  const said =
-    error instanceof ContinuumError
-      ? `${printable(message.slice(0, 1000))} (${error.code})`
-      : `internal error: ${printable(message.slice(0, 500))}${hint}`;
-  io.err(`continuum: ${said}\n${stack}`);
-  return EXIT.failed;
 }

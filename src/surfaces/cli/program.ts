@@ -1,4 +1,5 @@
 import { Argument, Command, type CommanderError, Option } from "commander";
+import { nearestKey } from "../../core/plan/nearest-key.ts";
 import { malformed } from "./cli-error.ts";
 import type { CommandGroup, CommandSpec, OptionSpec } from "./command-spec.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -126,7 +127,10 @@ function addOption(command: Command, spec: OptionSpec): void {
 }
 
 /** Commander's outcome as an exit code and, for a mistake, one line. */
-export function outcomeOf(error: CommanderError, argv: readonly string[]): { exitCode: number; line?: string } {
+export function outcomeOf(
+  error: CommanderError,
+  { argv, program }: { argv: readonly string[]; program: Command },
+): { exitCode: number; line?: string } {
   if (["commander.helpDisplayed", "commander.version"].includes(error.code)) return { exitCode: EXIT.ok };
   if (error.code === "commander.help") {
     const asked = argv.length === 0 || argv[0] === "help"; // a bare `continuum` is a question, a bare group a mistake
@@ -135,9 +139,22 @@ export function outcomeOf(error: CommanderError, argv: readonly string[]): { exi
       : { exitCode: EXIT.malformed, line: "a command is missing, see the list above" };
   }
   const [what = "", hint] = error.message.replace(/^error: /, "").split("\n");
-  const meant = hint === undefined ? undefined : /\(Did you mean (?:one of )?(.*?)\??\)/.exec(hint)?.[1];
+  const near = hint === undefined ? undefined : /\(Did you mean (?:one of )?(.*?)\??\)/.exec(hint)?.[1];
+  const meant = meantElsewhere(what, program) ?? near;
   return {
     exitCode: EXIT.malformed,
     line: meant === undefined ? `${what.trim()}, see --help` : `${what.trim()}, did you mean ${meant}?`,
   };
+}
+
+/** What commander does not look for: `check` for `plan check`, and a value that is nearly one of the choices. */
+function meantElsewhere(what: string, program: Command): string | undefined {
+  const unknown = /^unknown command '(.*)'$/.exec(what)?.[1];
+  if (unknown !== undefined) {
+    const paths = program.commands.flatMap((group) => group.commands.map((one) => `${group.name()} ${one.name()}`));
+    const found = paths.filter((path) => path.endsWith(` ${unknown}`));
+    return found.length > 0 && found.length <= 4 ? found.join(", ") : undefined;
+  }
+  const [, value, choices] = /argument '(.*)' is invalid.*Allowed choices are (.*)\.$/.exec(what) ?? [];
+  return value === undefined || choices === undefined ? undefined : nearestKey(value, choices.split(", "));
 }
