@@ -5,7 +5,7 @@ import type { Queryable, Transaction } from "../store/database.ts";
 import { activeRollout, type EndpointKey, lockEnvironment, reserve } from "../store/queries/admission.ts";
 import { lockEndpoint } from "../store/queries/endpoints.ts";
 import type { EngineParts } from "./engine.ts";
-import { type FactsQuestion, gatherFacts, settingsOf } from "./facts.ts";
+import { type FactsQuestion, gatherFacts } from "./facts.ts";
 
 type AdmissionParts = Pick<
   EngineParts,
@@ -14,8 +14,7 @@ type AdmissionParts = Pick<
 
 /** Decides a plan with what the server knows now. Inside a transaction that holds the environment's lock, it binds. */
 export async function decideNow(db: Queryable, parts: AdmissionParts, question: FactsQuestion): Promise<Decision> {
-  const settings = await settingsOf(db, parts, question.tenant);
-  const facts = await gatherFacts(db, parts, { ...question, settings });
+  const { facts, settings } = await gatherFacts(db, parts, question);
   const { plan, planDigest } = question;
   return decide(parts.policySet, { plan, planDigest, facts, prices: parts.prices, settings });
 }
@@ -43,8 +42,10 @@ export async function lockForAdmission(
   tx: Transaction,
   rollout: Pick<Rollout, "tenant" | "endpoint" | "dryRun" | "simulation">,
 ): Promise<void> {
-  await lockEndpoint(tx, keyOf(rollout));
-  if (takesRoom(rollout)) await lockEnvironment(tx, rollout.tenant, rollout.endpoint.environment);
+  await Promise.all([
+    lockEndpoint(tx, keyOf(rollout)),
+    takesRoom(rollout) ? lockEnvironment(tx, rollout.tenant, rollout.endpoint.environment) : undefined,
+  ]);
 }
 
 function takesRoom({ dryRun, simulation }: Pick<Rollout, "dryRun" | "simulation">): boolean {

@@ -97,6 +97,7 @@ async function addTests(
 ): Promise<void> {
   const about = { tenant: at.tenant, subjectDigest: at.digest, kind: "tests" };
   const bundles = await evidenceBundles(db, about);
+  if (bundles.length === 0) return;
   const keys = await trustedKeys(db, at.tenant, "tests");
   // Newest first: the last word of a trusted key counts, so that a failed run takes back what an earlier one vouched for.
   for (const bundle of bundles) {

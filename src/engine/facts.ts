@@ -4,10 +4,8 @@ import type { Plan } from "../core/plan/schema.ts";
 import type { Facts, Gate, PolicySettings } from "../core/policy/decision.ts";
 import type { Rollout } from "../core/rollout/rollout.ts";
 import type { Queryable } from "../store/database.ts";
-import { deploymentHistory, dryRunSince, type EndpointKey, environmentCosts } from "../store/queries/admission.ts";
-import { readPrincipal } from "../store/queries/principals.ts";
-import { readSnapshot } from "../store/queries/rollouts.ts";
-import { tenantSettings } from "../store/queries/tenants.ts";
+import type { EndpointKey } from "../store/queries/admission.ts";
+import { type DecisionFactsRow, readDecisionFacts } from "../store/queries/decision-facts.ts";
 import { type BreakerState, breakerState } from "./breaker.ts";
 import type { Actor, EngineParts } from "./engine.ts";
 import { gatherEvidence } from "./evidence-facts.ts";
@@ -24,31 +22,37 @@ export interface FactsQuestion {
   scaling?: boolean;
 }
 
-type FactsParts = Pick<EngineParts, "artifacts" | "nowMs" | "signatures">;
+type FactsParts = Pick<EngineParts, "artifacts" | "defaultSettings" | "nowMs" | "signatures">;
 
 /**
- * What the server knows about a plan, gathered before the policy is asked. Nothing here decides. Of a simulated plan it
- * gathers what the same plan would have for real: the mocks answer for the simulation alone, in `decide`.
+ * What the server knows about a plan, and the settings it is decided by, gathered before the policy is asked. Nothing
+ * here decides. Of a simulated plan it gathers what the same plan would have for real: the mocks answer for the
+ * simulation alone, in `decide`.
  */
 export async function gatherFacts(
   db: Queryable,
   parts: FactsParts,
-  question: FactsQuestion & { settings: PolicySettings },
-): Promise<Facts> {
-  const { tenant, plan, rollout, settings } = question;
-  const at = endpointKey(tenant, plan);
-  const costs = await environmentCosts(db, at);
-  const asking = { at, settings, nowMs: parts.nowMs() };
-  const breaker = await endpointBreaker(db, rollout === undefined ? asking : { ...asking, without: rollout.id });
+  question: FactsQuestion,
+): Promise<{ facts: Facts; settings: PolicySettings }> {
+  const { tenant, plan, rollout } = question;
+  const row = await readDecisionFacts(db, {
+    at: endpointKey(tenant, plan),
+    planDigest: question.planDigest,
+    dryRunSinceMs: parts.nowMs() - DRY_RUN_VALID_MS,
+    rollout: rollout?.id,
+    principals: rollout === undefined ? [] : [rollout.proposer, ...rollout.approvals.map(({ approver }) => approver)],
+  });
+  const settings = settingsFrom(parts, row.settings);
+  const breaker = breakerOf(row, settings, parts.nowMs());
   const { unknownNames, evidence, evidenceProblems } = await gatherEvidence(db, parts, question);
   const { kind } = question.principal;
-  return {
+  const facts: Facts = {
     gate: question.gate,
     source: "server",
     // The engine acts in nobody's name, and may do no more than a program may.
     principal: { kind: kind === "system" ? "service" : kind },
-    environmentMicroUsdPerHour: costs.others,
-    endpointMicroUsdPerHour: costs.own,
+    environmentMicroUsdPerHour: row.others,
+    endpointMicroUsdPerHour: row.own,
     breaker: {
       state: question.scaling === true ? "closed" : breaker.state,
       failures: breaker.failures,
@@ -56,28 +60,33 @@ export async function gatherFacts(
     },
     namesAreOwn: unknownNames.length === 0,
     unknownNames,
-    evidence: {
-      ...evidence,
-      ...((await hasRecentDryRun(db, parts, question)) ? { "dry-run": true } : {}),
-    },
+    evidence: { ...evidence, ...(row.dryRun ? { "dry-run": true } : {}) },
     evidenceProblems,
-    approvals: rollout === undefined ? [] : await validApprovals(db, tenant, rollout),
-    snapshot: rollout === undefined ? false : await hasVerifiedSnapshot(db, rollout),
+    approvals: rollout === undefined ? [] : validApprovals(rollout, row.principals),
+    snapshot: rollout !== undefined && hasVerifiedSnapshot(rollout, row.snapshot),
     restore: rollout?.restores !== undefined,
   };
+  return { facts, settings };
 }
 
 export function endpointKey(tenant: string, plan: Plan): EndpointKey {
   return { tenant, environment: plan.spec.environment, target: plan.spec.target, name: plan.metadata.name };
 }
 
-/** The state of an endpoint's circuit breaker (P7). `without` is the rollout that asks, which is no trial beside itself. */
+/** The state of an endpoint's circuit breaker (P7), and the settings it goes by. */
 export async function endpointBreaker(
   db: Queryable,
-  asking: { at: EndpointKey; settings: PolicySettings; nowMs: number; without?: string },
-): Promise<BreakerState> {
-  const { outcomes, running, resetAtMs } = await deploymentHistory(db, asking.at, asking.without);
-  const { settings, nowMs } = asking;
+  parts: Pick<EngineParts, "defaultSettings" | "nowMs">,
+  at: EndpointKey,
+): Promise<{ breaker: BreakerState; settings: PolicySettings }> {
+  const row = await readDecisionFacts(db, { at, planDigest: "", dryRunSinceMs: parts.nowMs(), principals: [] });
+  const settings = settingsFrom(parts, row.settings);
+  return { breaker: breakerOf(row, settings, parts.nowMs()), settings };
+}
+
+/** The rollout that asks is no trial beside itself. */
+function breakerOf(row: DecisionFactsRow, settings: PolicySettings, nowMs: number): BreakerState {
+  const { outcomes, running, breakerResetAtMs: resetAtMs } = row;
   return breakerState({ outcomes, settings: settings.breaker, resetAtMs, trialRunning: running, nowMs });
 }
 
@@ -93,12 +102,11 @@ const settingsSchema = z.object({
 });
 
 /** A tenant's own settings over the defaults. A stored value of another shape is an error, never a default. */
-export async function settingsOf(
-  db: Queryable,
+function settingsFrom(
   parts: Pick<EngineParts, "defaultSettings">,
-  tenant: string,
-): Promise<PolicySettings> {
-  const own = settingsSchema.parse(await tenantSettings(db, tenant));
+  stored: DecisionFactsRow["settings"],
+): PolicySettings {
+  const own = settingsSchema.parse(stored);
   const { approvedProductionTypes, breaker } = parts.defaultSettings;
   return {
     approvedProductionTypes: own.approvedProductionTypes ?? approvedProductionTypes,
@@ -110,38 +118,26 @@ export async function settingsOf(
   };
 }
 
+/** How long a dry run vouches for its plan. Source: settlement 7 of the clauses, level *full*. */
 const DRY_RUN_VALID_MS = 24 * 3600 * 1000;
-
-/** Source: settlement 7 of the clauses, level *full*. */
-function hasRecentDryRun(db: Queryable, parts: FactsParts, question: FactsQuestion): Promise<boolean> {
-  const { tenant, planDigest } = question;
-  return dryRunSince(db, { tenant, digest: planDigest, sinceMs: parts.nowMs() - DRY_RUN_VALID_MS });
-}
 
 /**
  * The approvals that still hold: a role may have been taken from the approver since, and the reducer's own rules are
  * checked again because what is stored could have been changed by somebody else than the reducer.
  */
-async function validApprovals(
-  db: Queryable,
-  tenant: string,
-  rollout: Rollout,
-): Promise<NonNullable<Facts["approvals"]>> {
-  const proposer = await readPrincipal(db, tenant, rollout.proposer);
-  const valid: NonNullable<Facts["approvals"]> = [];
-  for (const { approver, role, mfa, signed } of rollout.approvals) {
-    const principal = await readPrincipal(db, tenant, approver);
+function validApprovals(rollout: Rollout, principals: DecisionFactsRow["principals"]): NonNullable<Facts["approvals"]> {
+  const known = new Map(principals.map((principal) => [principal.id, principal]));
+  const owner = known.get(rollout.proposer)?.owner;
+  return rollout.approvals.flatMap(({ approver, role, mfa, signed }) => {
+    const principal = known.get(approver);
     const holds = principal?.kind === "human" && (principal.roles.includes(role) || principal.roles.includes("admin"));
-    const own = approver === rollout.proposer || approver === proposer?.owner;
-    if (holds && !own) valid.push({ role, approver, mfa, signed });
-  }
-  return valid;
+    const own = approver === rollout.proposer || approver === owner;
+    return holds && !own ? [{ role, approver, mfa, signed }] : [];
+  });
 }
 
-async function hasVerifiedSnapshot(db: Queryable, rollout: Rollout): Promise<boolean> {
-  if (rollout.snapshot === null) return false;
-  const stored = await readSnapshot(db, rollout.tenant, rollout.id);
-  if (stored === undefined) return false;
+function hasVerifiedSnapshot(rollout: Rollout, stored: DecisionFactsRow["snapshot"]): boolean {
+  if (rollout.snapshot === null || stored === null) return false;
   const actual = sha256Digest(stored.bytes);
   return [stored.sha256, rollout.snapshot.sha256].every((said) => actual === withPrefix(said));
 }

@@ -4,7 +4,7 @@ import type { Plan } from "../core/plan/schema.ts";
 import type { EvidenceKind, Gate } from "../core/policy/decision.ts";
 import { refusals } from "../core/policy/refusals.ts";
 import type { Rollout } from "../core/rollout/rollout.ts";
-import { readPlanBytes, readRollout } from "../store/queries/rollouts.ts";
+import { readRolloutAndPlan } from "../store/queries/rollouts.ts";
 import { decideNow } from "./admission.ts";
 import type { EngineParts } from "./engine.ts";
 import type { FactsQuestion } from "./facts.ts";
@@ -29,10 +29,10 @@ export async function gateRefusals(
   rolloutId: string,
   gate: Extract<Gate, "verify" | "pre-provision">,
 ): Promise<GateRefusal[]> {
-  const row = await readRollout(parts.database, tenant, rolloutId);
-  if (row === undefined) throw new Error(`broken invariant: rollout ${rolloutId} is stored before its gates are asked`);
-  const rollout = row.state;
-  const bytes = await readPlanBytes(parts.database, tenant, rollout.planDigest);
+  const stored = await readRolloutAndPlan(parts.database, tenant, rolloutId);
+  if (stored === undefined)
+    throw new Error(`broken invariant: rollout ${rolloutId} is stored before its gates are asked`);
+  const { rollout, bytes } = stored;
   const changed = integrityProblem(rollout, bytes);
   if (bytes === undefined || changed !== null)
     return [{ clause: "CP-8", message: changed ?? "The plan is not stored." }];

@@ -1,20 +1,23 @@
 import { randomBytes } from "node:crypto";
-import { ContinuumError } from "../core/error.ts";
+import { assert, ContinuumError } from "../core/error.ts";
 import { canonicalPlan, planDigest, sha256Digest } from "../core/plan/canonical.ts";
 import type { Plan } from "../core/plan/schema.ts";
 import type { Decision } from "../core/policy/decision.ts";
+import { advance } from "../core/rollout/advance.ts";
 import { newRollout } from "../core/rollout/new-rollout.ts";
 import { isTerminal } from "../core/rollout/phases.ts";
-import type { Rollout } from "../core/rollout/rollout.ts";
+import type { Rollout, RolloutEvent } from "../core/rollout/rollout.ts";
 import type { Transaction } from "../store/database.ts";
-import { type EndpointKey, reserve } from "../store/queries/admission.ts";
+import type { EndpointKey } from "../store/queries/admission.ts";
 import { ensureEndpoint } from "../store/queries/endpoints.ts";
-import { insertPlan, lockOpenRollouts, openRolloutOfPlan } from "../store/queries/rollouts.ts";
+import { lockOpenRollouts, openRolloutOfPlan } from "../store/queries/rollouts.ts";
 import { decideNow, isSlotTaken, lockForAdmission, reservationOf, summaryOf } from "./admission.ts";
+import { auditFactOf } from "./audit-fact.ts";
+import { auditRowOf } from "./audit-log.ts";
 import { applyEvent, tell } from "./commit.ts";
 import type { Actor, CommittedEvent, EngineParts } from "./engine.ts";
 import { endpointKey } from "./facts.ts";
-import { insertRollout } from "./rollout-rows.ts";
+import { insertProposed } from "./rollout-rows.ts";
 
 /**
  * `target-not-available`: this program has no driver for the plan's target.
@@ -105,21 +108,34 @@ async function store(
   // Locks are taken in the order of every commit: rollouts, the endpoint, then the environment.
   const supersedes = proposal.supersede === true && !rollout.dryRun;
   const open = supersedes ? await lockOpenRollouts(tx, at, "not-queued") : [];
-  await ensureEndpoint(tx, at);
-  await lockForAdmission(tx, rollout);
-  if (supersedes) open.push(...(await lockOpenRollouts(tx, at, "queued")));
-  const running = rollout.dryRun ? undefined : await openRolloutOfPlan(tx, at, rollout.planDigest);
+  // Sent together and run in this order: what is decided on is read under the locks.
+  const locks = Promise.all([
+    ensureEndpoint(tx, at),
+    lockForAdmission(tx, rollout),
+    supersedes ? lockOpenRollouts(tx, at, "queued") : [],
+    rollout.dryRun ? undefined : openRolloutOfPlan(tx, at, rollout.planDigest),
+  ]);
+  const decision = await decideNow(tx, parts, questionOf(proposal, rollout)).catch(async (error: unknown) => {
+    // A lock that was not had fails whatever follows it, and is what the caller must hear of.
+    await locks;
+    throw error;
+  });
+  const [, , queued, running] = await locks;
+  open.push(...queued);
   if (running !== undefined) return { rollout: running.state, decision: running.decision, repeated: true };
-  const decision = await decideNow(tx, parts, questionOf(proposal, rollout));
   await supersede(tx, parts, { at, open, decision, by: rollout.id, actor }, facts);
-  await insertPlanBytes(tx, rollout);
-  await insertRollout(tx, { rollout, decision });
   const slotTaken = await isSlotTaken(tx, rollout);
-  const event = { type: "proposed" as const, decision: summaryOf(decision, { dryRun: rollout.dryRun, slotTaken }) };
-  const change = { tenant, rolloutId: rollout.id, event, cause: "proposed", actor };
-  const { rollout: decided } = await applyEvent(tx, parts, change, facts);
+  const summary = summaryOf(decision, { dryRun: rollout.dryRun, slotTaken });
+  const event: RolloutEvent = { type: "proposed", decision: summary, atMs: parts.nowMs() };
+  const { rollout: decided, accepted, refusal } = advance(rollout, event);
+  assert(accepted, `a rollout that is new takes its proposal: ${refusal}`);
   const admitted = !isTerminal(decided.phase) && decided.phase !== "AwaitingApproval";
-  if (admitted) await reserve(tx, { tenant, id: decided.id, microUsdPerHour: reservationOf(decided, decision) });
+  await insertProposed(tx, {
+    ...{ rollout: decided, event, decision, actor: actor.id, planBytes: planBytesOf(rollout) },
+    audit: auditRowOf(auditFactOf({ before: rollout, after: decided, event, actor })),
+    reservedMicroUsdPerHour: admitted ? reservationOf(decided, decision) : 0,
+  });
+  facts.push({ before: rollout, after: decided, event: event.type });
   return { rollout: decided, decision, repeated: false };
 }
 
@@ -148,10 +164,10 @@ async function supersede(
 }
 
 /** The bytes that were digested are stored, and are what every gate decides over again. */
-async function insertPlanBytes(tx: Transaction, rollout: Rollout): Promise<void> {
+function planBytesOf(rollout: Rollout): Uint8Array {
   const bytes = canonicalPlan(rollout.plan);
-  if (sha256Digest(bytes) !== rollout.planDigest) throw new Error("broken invariant: the digest is that of the bytes");
-  await insertPlan(tx, { tenant: rollout.tenant, digest: rollout.planDigest, bytes, atMs: rollout.createdAtMs });
+  assert(sha256Digest(bytes) === rollout.planDigest, "the digest is that of the bytes");
+  return bytes;
 }
 
 /** Sorts by the time it was made; 80 random bits keep two of one millisecond apart. Fits every target's variant names. */

@@ -1,7 +1,9 @@
+import { assert } from "../core/error.ts";
 import type { Decision } from "../core/policy/decision.ts";
 import { holdsSlot, isTerminal } from "../core/rollout/phases.ts";
 import type { Rollout, RolloutEvent } from "../core/rollout/rollout.ts";
 import type { Queryable, Transaction } from "../store/database.ts";
+import type { NewAuditRow } from "../store/queries/audit.ts";
 
 /** The rows of rollouts and their events; written by the engine's commit alone. */
 
@@ -28,25 +30,56 @@ export async function loadRollout(db: Queryable, { tenant, rolloutId }: RolloutK
 }
 
 /**
- * A rollout that has seen no event yet. Its tenant, plan and endpoint must be there. In the same transaction
- * `applyEvent` gives it its first event, `proposed`.
+ * A rollout with its first event, `proposed`: its plan, its row, the event, the audit entry and the job that follows, as
+ * one statement. Its tenant and endpoint must be there.
  */
-export async function insertRollout(
+export async function insertProposed(
   tx: Transaction,
-  { rollout, decision }: { rollout: Rollout; decision: Decision },
+  proposed: {
+    rollout: Rollout;
+    event: RolloutEvent;
+    decision: Decision;
+    actor: string;
+    planBytes: Uint8Array;
+    audit: NewAuditRow;
+    /** What admission reserves of the environment's sum. */
+    reservedMicroUsdPerHour: number;
+  },
 ): Promise<void> {
+  const { rollout, event, audit } = proposed;
   const { environment, target, name } = rollout.endpoint;
-  await tx.query(
-    `INSERT INTO rollouts (tenant, id, environment, target, name, plan_digest, phase, active, terminal, dry_run, simulation,
-       sequence, state, decision, wake_at, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, false, false, $8, $9, 0, $10, $11, $12, $13)`,
-    [
-      ...[rollout.tenant, rollout.id, environment, target, name, rollout.planDigest, rollout.phase],
-      ...[rollout.dryRun, rollout.simulation, JSON.stringify(rollout), JSON.stringify(decision)],
-      ...[timeOf(rollout.wakeAtMs), timeOf(rollout.createdAtMs)],
-    ],
-  );
+  const { atMs: _, type, ...payload } = event;
+  const { pending } = rollout;
+  const { rowCount } = await tx.query(INSERT_PROPOSED, [
+    ...[rollout.tenant, rollout.id, environment, target, name, rollout.planDigest, proposed.planBytes],
+    ...[rollout.phase, holdsSlot(rollout), isTerminal(rollout.phase), rollout.dryRun, rollout.simulation],
+    ...[proposed.reservedMicroUsdPerHour, rollout.sequence, JSON.stringify(rollout), JSON.stringify(proposed.decision)],
+    ...[timeOf(rollout.wakeAtMs), timeOf(rollout.createdAtMs), timeOf(rollout.seenAtMs)],
+    ...[type, rollout.weightPercent, proposed.actor, JSON.stringify(payload), type],
+    ...[audit.subject, audit.entry, audit.leafHash, pending === null ? null : JSON.stringify(pending.command)],
+  ]);
+  assert(pending === null || rowCount === 1, "a command has its job, and an endpoint its row");
+  tx.notify("rollout_events", `${rollout.tenant}/${rollout.id}/${rollout.sequence}`);
+  if (pending !== null) tx.notify("jobs", "");
 }
+
+const INSERT_PROPOSED = `
+WITH plan AS (
+  INSERT INTO plans (tenant, digest, bytes, created_at) VALUES ($1, $6, $7, $18) ON CONFLICT DO NOTHING
+), rollout AS (
+  INSERT INTO rollouts (tenant, id, environment, target, name, plan_digest, phase, active, terminal, dry_run, simulation,
+    reserved_micro_usd_per_hour, sequence, state, decision, wake_at, created_at, ended_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+    CASE WHEN $10 THEN $19::timestamptz END)
+), event AS (
+  INSERT INTO rollout_events (tenant, rollout, sequence, at, type, phase, weight_percent, actor, payload, cause)
+  VALUES ($1, $2, $14, $19, $20, $8, $21, $22, $23, $24)
+), audit AS (
+  INSERT INTO audit_entries (tenant, subject, entry, leaf_hash) VALUES ($1, $25, $26, $27)
+)
+INSERT INTO jobs (tenant, rollout, sequence, command, generation, host)
+SELECT $1, $2, $14, $28::jsonb, nextval('effect_generation'), host FROM endpoints
+WHERE $28::jsonb IS NOT NULL AND tenant = $1 AND environment = $3 AND target = $4 AND name = $5`;
 
 /** True when the event that this cause brought about is in the history already. */
 export async function isKnownCause(tx: Transaction, at: RolloutKey & { cause: string }): Promise<boolean> {

@@ -1,6 +1,6 @@
 import type { OperationInput, OperationOutput } from "../contract/operations.ts";
 import { appendAudit, textDigest } from "../engine/audit-log.ts";
-import { endpointBreaker, settingsOf } from "../engine/facts.ts";
+import { endpointBreaker } from "../engine/facts.ts";
 import type { EndpointKey } from "../store/queries/admission.ts";
 import { endpointRowExists, resetBreaker } from "../store/queries/endpoints.ts";
 import type { Handlers, ServiceParts } from "./handler.ts";
@@ -35,9 +35,8 @@ export function breakerHandlers(parts: ServiceParts): Handlers<"breakers.show" |
 }
 
 async function view(parts: ServiceParts, at: EndpointKey, endpoint: Params): Promise<OperationOutput<"breakers.show">> {
-  const settings = await settingsOf(parts.database, parts, at.tenant);
-  const asking = { at, settings, nowMs: parts.nowMs() };
-  const { state, failures, opensUntilMs } = await endpointBreaker(parts.database, asking);
+  const { breaker, settings } = await endpointBreaker(parts.database, parts, at);
+  const { state, failures, opensUntilMs } = breaker;
   const { failures: limit, windowSeconds, coolDownSeconds } = settings.breaker;
   return { endpoint, state, failures, limit, windowSeconds, coolDownSeconds, opensUntil: optionalTime(opensUntilMs) };
 }

@@ -81,6 +81,22 @@ export async function readPlanBytes(db: Queryable, tenant: string, digest: strin
   return rows[0]?.bytes;
 }
 
+/** A rollout as it is stored, and the bytes of the plan that it names. */
+export async function readRolloutAndPlan(
+  db: Queryable,
+  tenant: string,
+  id: string,
+): Promise<{ rollout: Rollout; bytes: Buffer | undefined } | undefined> {
+  const { rows } = await db.query<{ state: Rollout; bytes: Buffer | null }>(
+    `SELECT r.state, p.bytes FROM rollouts r
+       LEFT JOIN plans p ON p.tenant = r.tenant AND p.digest = r.state ->> 'planDigest'
+     WHERE r.tenant = $1 AND r.id = $2`,
+    [tenant, id],
+  );
+  const row = rows[0];
+  return row && { rollout: row.state, bytes: row.bytes ?? undefined };
+}
+
 export interface SnapshotRow {
   sha256: string;
   bytes: Buffer;
@@ -140,14 +156,4 @@ export async function lockOpenRollouts(
     [at.tenant, at.environment, at.target, at.name, which === "queued"],
   );
   return rows;
-}
-
-export async function insertPlan(
-  tx: Transaction,
-  plan: { tenant: string; digest: string; bytes: Uint8Array; atMs: number },
-): Promise<void> {
-  await tx.query(
-    "INSERT INTO plans (tenant, digest, bytes, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-    [plan.tenant, plan.digest, plan.bytes, new Date(plan.atMs)],
-  );
 }
