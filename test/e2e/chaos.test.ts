@@ -26,12 +26,12 @@ import { deploy, invocable, planOf } from "./testing/deployables.ts";
 
 const minutes = Number(process.env.CHAOS_MINUTES ?? 0);
 const seed = Number(process.env.CHAOS_SEED ?? Date.now() % 1_000_000);
-const SPREAD_MS = 22_000;
+const SPREAD_MS = 20_000;
 const ALL_ENDED_MS_MAX = 90_000;
 const SETTLED_MS_MAX = 30_000;
 const RATE_PER_SECOND = 60;
 /** Of each round; what is under way then must still come to its end. */
-const TROUBLED_MS = 40_000;
+const TROUBLED_MS = 35_000;
 
 test(`rollouts, effects and clients survive it when processes are killed and frozen (CHAOS_SEED=${seed})`, {
   timeout: 240_000 + minutes * 60_000 * 1.2,
@@ -51,6 +51,7 @@ test(`rollouts, effects and clients survive it when processes are killed and fro
     }
     expect(await on.stop()).toEqual({ code: 0, left: [] });
     console.log(`chaos, seed ${seed}: ${diary.summary}; ${run.story.join("; ")}`);
+    console.log(diary.lines.filter((line) => line.includes(" round ")).join("\n"));
   } catch (error) {
     const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
     const where = diary.keep({ seed, logFile: on.logFile, why });
@@ -105,7 +106,9 @@ async function playRound(run: Run, round: number): Promise<void> {
   await crowd.play(startsOf(round, { tenants, random, spreadMs: SPREAD_MS }));
   expect(crowd.wrong).toEqual([]);
   expect(crowd.joined + crowd.apart).toBe(STARTS);
+  diary.write("round", `${round}: everybody has said what they had to say`);
   await allEnded(run);
+  diary.write("round", `${round}: all rollouts have ended`);
   clearTimeout(peace);
   await trouble.pause();
   expect(await patiently(() => brokenHistories(database))).toEqual([]);
@@ -115,6 +118,7 @@ async function playRound(run: Run, round: number): Promise<void> {
   for (const { admin } of tenants)
     expect(await patiently(() => admin.call("audit.verify", {}))).toMatchObject({ ok: true, problem: null });
   await settled(run);
+  diary.write("round", `${round}: everything is looked through`);
   expect(run.traffic.flatMap(({ badAnswers }) => badAnswers)).toEqual([]);
   story.push(
     `round ${round}: ${JSON.stringify(await phaseCounts(database))}, ${entries.length} effects, ` +

@@ -21,7 +21,7 @@ export function refuse(refused: string): Refused {
 export type WorkPhase = "Verifying" | "Snapshotting" | "Provisioning" | "Shifting" | "Promoting";
 
 const GUARD_WATCH_MS = 600_000;
-const HOLD_MS_MIN = 5_000;
+const HOLD_MS_MIN = 1_000;
 const HOLD_MS_MAX = 60_000;
 const LAST_WORD_MS = 1_000;
 
@@ -111,7 +111,7 @@ export function resumeBake(rollout: Rollout): Rollout {
 
 /**
  * Watches for a while longer: the bake is over but its verdict is neither pass nor fail. A quarter of the bake, between
- * 5 s and a minute, finds a late pass soon, and keeps a verdict that changes to and fro from filling the history. The
+ * a second and a minute, finds a late pass soon, and keeps a verdict that changes to and fro from filling the history. The
  * same verdict again is told only just before the deadline, so that the end can say what was measured last.
  */
 export function holdBake(rollout: Rollout): Rollout {

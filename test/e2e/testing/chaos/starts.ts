@@ -18,7 +18,7 @@ export const LOCAL_NAMES = ["churn", "fraud"];
 const SIMULATED_NAMES = ["prices", "ranking", "demand"];
 const STRATEGIES = ["all-at-once", "canary", "linear"] as const;
 /** So many of a round's 60 are real models on the local target, and so many wait for an approval. */
-const LOCAL = 22;
+const LOCAL = 24;
 const WAITING = 6;
 export const STARTS = 60;
 
@@ -44,8 +44,8 @@ function localStart(tenant: Tenant, version: string, random: Random): Pick<Start
     : { version, artifact: random.pick(tenant.good) };
   const rollout = {
     strategy: random.pick(STRATEGIES),
-    stepPercent: random.pick([30, 40, 50]),
-    bakeSeconds: random.integer(0, 1),
+    stepPercent: random.pick([34, 50]),
+    bakeSeconds: 1,
     deadlineSeconds: 60,
   };
   const plan = planOf(random.pick(LOCAL_NAMES), model, { rollout });
