@@ -1,5 +1,6 @@
 import type { Attributes } from "../src/core/policy/attributes.ts";
-import { evaluate, foresee } from "../src/core/policy/evaluate.ts";
+import { evaluate } from "../src/core/policy/evaluate.ts";
+import { foresee } from "../src/core/policy/foresee.ts";
 import { gatherAttributes } from "../src/core/policy/gather-attributes.ts";
 import { decideInputs, shippedSet } from "./decision-inputs.ts";
 import { type Measurement, median, must } from "./measure.ts";

@@ -11,7 +11,11 @@ export interface Evaluation {
   failures: { clause: string; document: Policy["document"]; section: string }[];
 }
 
-const PRINCIPALS: Record<Facts["principal"]["kind"], string> = { human: "Human", agent: "Agent", service: "Service" };
+export const PRINCIPALS: Record<Facts["principal"]["kind"], string> = {
+  human: "Human",
+  agent: "Agent",
+  service: "Service",
+};
 
 /** In every level's action, so a policy's own action plays no part in whether it speaks. */
 const ACTION = { type: "Action", id: "deployClean" } as const;
@@ -52,29 +56,6 @@ export function evaluate(set: PolicySet, principal: Facts["principal"]["kind"], 
   // Denied by nothing we know, or allowed although something forbids: the set and Cedar disagree.
   const consistent = decision === "deny" ? forbidding.length > 0 || failures.length > 0 : forbidding.length === 0;
   return { forbidding, failures: consistent ? failures : [...failures, WHOLE] };
-}
-
-/**
- * What Cedar would say of a plan that nobody proposed, for a search: computed here where every policy allows it, asked
- * of Cedar where one does not. Never a decision.
- */
-export function foresee(set: PolicySet, principal: Facts["principal"]["kind"], attributes: Attributes): Policy[] {
-  const policies = foreseeable(set);
-  if (policies === undefined) return evaluate(set, principal, attributes).forbidding;
-  const kind = PRINCIPALS[principal];
-  return policies.filter((policy) => policy.whatIf?.(attributes, kind));
-}
-
-const foreseeableSets = new WeakMap<PolicySet, { policies: Policy[] | undefined }>();
-
-/** The set's policies in order, when every one can be foreseen; looked up once per set. */
-function foreseeable(set: PolicySet): Policy[] | undefined {
-  const known = foreseeableSets.get(set);
-  if (known !== undefined) return known.policies;
-  const all = [...set.policies.values()];
-  const policies = all.every(({ whatIf }) => whatIf !== undefined) ? all : undefined;
-  foreseeableSets.set(set, { policies });
-  return policies;
 }
 
 /** Policy validation itself is CP-7: what belongs to no single clause is refused under it. */

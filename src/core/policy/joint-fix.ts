@@ -4,8 +4,9 @@ import { applyPatch } from "../plan/patch.ts";
 import type { Plan } from "../plan/schema.ts";
 import { computeCandidates } from "./compute-candidates.ts";
 import type { DecideInput, PatchOperation } from "./decision.ts";
-import { evaluate, foresee } from "./evaluate.ts";
+import { evaluate } from "./evaluate.ts";
 import { limitOf } from "./findings.ts";
+import { foresee } from "./foresee.ts";
 import { gatherAttributes } from "./gather-attributes.ts";
 import type { Fix, Policy, PolicySet } from "./policy.ts";
 

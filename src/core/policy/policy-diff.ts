@@ -1,7 +1,8 @@
 import { type Attributes, isMoney } from "./attributes.ts";
 import { type BoundarySpace, boundarySpace } from "./boundary-space.ts";
 import type { Decision } from "./decision.ts";
-import { evaluate, foresee } from "./evaluate.ts";
+import { evaluate } from "./evaluate.ts";
+import { foresee } from "./foresee.ts";
 import type { Policy, PolicySet } from "./policy.ts";
 
 export interface PolicyDiff {
