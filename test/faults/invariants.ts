@@ -20,11 +20,13 @@ export interface Checked {
   clocksApartMs: number;
   /** Since when the database can be used; null while it cannot. */
   upSinceMs: () => number | null;
+  /** Since when each rollout waits although its endpoint is free. */
+  freeSince: Map<string, number>;
 }
 
 /** What must hold whenever everybody rests; the first rule that is broken, or null. */
 export function brokenAtRest(
-  { engine, host, clocksApartMs, upSinceMs }: Checked,
+  { engine, host, clocksApartMs, upSinceMs, freeSince }: Checked,
   changed: Iterable<string>,
   nowMs: number,
 ): string | null {
@@ -34,6 +36,7 @@ export function brokenAtRest(
   }
   const up = upSinceMs();
   const timersWork = up !== null && nowMs > up + OVERDUE_MS_MAX;
+  const sweptMs = timersWork ? nowMs - OVERDUE_MS_MAX : Number.NEGATIVE_INFINITY;
   const dueMs = timersWork ? nowMs - OVERDUE_MS_MAX - clocksApartMs : Number.NEGATIVE_INFINITY;
   for (const rollout of engine.rollouts.values()) {
     const deadline = deadlineAtMs(rollout);
@@ -41,7 +44,7 @@ export function brokenAtRest(
     const { phase, expiresAtMs } = rollout;
     if (phase === "AwaitingApproval" && expiresAtMs !== null && dueMs > expiresAtMs)
       return `${rollout.id} is overdue for approval`;
-    if (phase === "Queued" && engine.holder(rollout) === undefined)
+    if (phase === "Queued" && engine.holder(rollout) === undefined && (freeSince.get(rollout.id) ?? nowMs) < sweptMs)
       return `${rollout.id} waits for an endpoint that is free`;
   }
   for (const { candidatePercent: percent, candidate } of host.all()) {

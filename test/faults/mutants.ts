@@ -9,6 +9,7 @@ export const MUTANTS = {
   "obsolete-job-kept": { what: "a replaced command keeps its job", rule: /[12] jobs while/ },
   "cause-twice": { what: "a signal that is sent again counts again", rule: /a cause was applied twice/ },
   "state-without-event": { what: "a commit happens by half", rule: /a state without its event/ },
+  "lost-update": { what: "an answer overwrites what came meanwhile", rule: /the events have a gap|took the answer/ },
   "early-approval-forgotten": { what: "an approval before the decision is dropped", rule: /and still waits/ },
   "slot-unwatched": { what: "nobody looks whether the endpoint is free", rule: /two rollouts hold one endpoint/ },
   "queue-forgotten": { what: "a free slot is given to nobody", rule: /waits for an endpoint that is free/ },

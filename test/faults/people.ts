@@ -52,7 +52,8 @@ export class People {
       slotTaken,
     });
     await this.signal(id, { type: "proposed", decision });
-    await this.attend(id);
+    // Two who do not know of each other: what one sends again may come after what the other said.
+    await Promise.all([this.attend(id), this.attend(id)]);
   }
 
   /** Looks in now and then until the rollout has ended, and does something more often than is good for it. */

@@ -74,6 +74,7 @@ class Run {
   private readonly seen = new Map<string, number>();
   private readonly proposing: number;
   private upSinceMs: number | null = 0;
+  private readonly freeSince = new Map<string, number>();
   /** Nobody does anything any more. */
   private over = false;
 
@@ -86,6 +87,11 @@ class Run {
     const quality = (variant: string) => this.qualities.get(variant) ?? "good";
     this.engine = new TinyEngine({
       admit: () => (random.chance(0.05) ? { ok: false, denials: [] } : { ok: true, slotTaken: false }),
+      slotMissed: () => {
+        const missed = random.chance(0.2);
+        if (missed) tally.add("free slot left to the sweep");
+        return missed;
+      },
       mutant,
     });
     this.host = new SimulatedHost({
@@ -98,7 +104,14 @@ class Run {
     this.network = new UnreliableNetwork({ clock, random, tally, rate: random.pick([0, 0.15, 0.4, 0.7]) });
     const clocksApartMs = random.chance(0.3) ? 2 * CLOCK_OFFSET_MS_MAX : 0;
     const upSinceMs = () => this.upSinceMs;
-    this.checked = { engine: this.engine, host: this.host, quality, clocksApartMs, upSinceMs };
+    this.checked = {
+      engine: this.engine,
+      host: this.host,
+      quality,
+      clocksApartMs,
+      upSinceMs,
+      freeSince: this.freeSince,
+    };
   }
 
   async toTheEnd(): Promise<SimulationResult> {
@@ -106,7 +119,7 @@ class Run {
     const { mutant, strategy } = this.options;
     const crashRate = random.pick([0, 0.03, 0.15]);
     const stopped = () => this.done();
-    const processes: Promise<void>[] = [this.timers()];
+    const processes: Promise<void>[] = [this.timers(), this.sweeps()];
     for (const name of ["w1", "w2", "w3"]) {
       const parts = { name, engine, host, network, clock, random, tally, mutant, crashRate, stopped };
       processes.push(new Worker({ ...parts, wall: this.wall() }).run());
@@ -174,6 +187,20 @@ class Run {
       for (const { id, wakeAtMs, sequence } of engine.rollouts.values()) {
         if (wakeAtMs === null || wakeAtMs > wall.nowMs) continue;
         engine.commit(id, { event: { type: "tick", atMs: wall.nowMs }, cause: `tick after ${sequence}` });
+      }
+    }
+  }
+
+  private async sweeps(): Promise<void> {
+    const { clock, engine, freeSince } = this;
+    const wall = this.wall();
+    while (!this.done()) {
+      await clock.sleep(2_000);
+      if (!engine.down) engine.sweep(wall.nowMs);
+      for (const rollout of engine.rollouts.values()) {
+        const free = rollout.phase === "Queued" && engine.holder(rollout) === undefined;
+        if (!free) freeSince.delete(rollout.id);
+        else if (!freeSince.has(rollout.id)) freeSince.set(rollout.id, clock.nowMs);
       }
     }
   }

@@ -17,6 +17,7 @@ export const FAULTS = [
   "clock jumped ahead",
   "clock jumped back",
   "database restarted",
+  "free slot left to the sweep",
   "target away",
   "target lied about success",
   "call refused",

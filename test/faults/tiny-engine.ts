@@ -10,6 +10,8 @@ export interface Job {
   rollout: string;
   command: Command;
   generation: number;
+  /** The rollout as whoever claimed the job found it: an answer is reckoned from that when nothing came between. */
+  known: Rollout;
   /** Rises with every claim; an answer from an earlier claim is fenced. */
   claims: number;
   worker: string | null;
@@ -45,10 +47,17 @@ export class TinyEngine {
   /** While true nothing can be read or written. */
   down = false;
   private readonly admit: (rollout: Rollout) => Admission;
+  private readonly slotMissed: () => boolean;
   private readonly mutant: Mutant | undefined;
 
-  constructor(parts: { admit: (rollout: Rollout) => Admission; mutant: Mutant | undefined }) {
+  constructor(parts: {
+    admit: (rollout: Rollout) => Admission;
+    /** Whether a success does not see who waits for its slot. */
+    slotMissed: () => boolean;
+    mutant: Mutant | undefined;
+  }) {
     this.admit = parts.admit;
+    this.slotMissed = parts.slotMissed;
     this.mutant = parts.mutant;
     this.advance = mutatedAdvance(parts.mutant);
   }
@@ -69,7 +78,7 @@ export class TinyEngine {
   /** `claim` is what the worker holds of the job it answers; signals have none. */
   commit(
     id: string,
-    happening: { event: RolloutEvent; cause: string; claim?: { key: string; claims: number } },
+    happening: { event: RolloutEvent; cause: string; claim?: Pick<Job, "key" | "claims" | "known"> },
   ): Committed {
     this.beUp();
     const events = this.events.get(id) ?? [];
@@ -77,7 +86,9 @@ export class TinyEngine {
     if (this.mutant !== "cause-twice" && events.some((stored) => stored.cause === cause)) return "known";
     if (claim !== undefined && this.mutant !== "no-fence" && this.jobs.get(claim.key)?.claims !== claim.claims)
       return "fenced";
-    const before = this.rollout(id);
+    const now = this.rollout(id);
+    const unchanged = claim?.known.sequence === now.sequence || this.mutant === "lost-update";
+    const before = claim !== undefined && unchanged ? claim.known : now;
     const { rollout, accepted } = this.advance(before, event);
     if (!accepted) return "refused";
     this.rollouts.set(id, rollout);
@@ -85,8 +96,7 @@ export class TinyEngine {
       events.push({ sequence: rollout.sequence, cause, event });
     if (rollout.phase === "Succeeded") this.desired.set(rollout.endpoint.name, versionOf(rollout));
     this.syncJob(rollout);
-    if (holdsSlot(before) && !holdsSlot(rollout) && this.mutant !== "queue-forgotten")
-      this.dequeue(rollout, event.atMs);
+    if (holdsSlot(before) && !holdsSlot(rollout) && !this.leavesSlotToSweep(rollout)) this.dequeue(rollout, event.atMs);
     return "applied";
   }
 
@@ -106,7 +116,24 @@ export class TinyEngine {
     const job = pick(free);
     job.worker = worker;
     job.claims += 1;
+    job.known = this.rollout(job.rollout);
     return { ...job };
+  }
+
+  /** The safety net: free slots for which somebody waits, because whoever freed them could not see him or died. */
+  sweep(atMs: number): void {
+    this.beUp();
+    if (this.mutant === "queue-forgotten") return;
+    for (const rollout of [...this.rollouts.values()])
+      if (rollout.phase === "Queued" && this.holder(rollout) === undefined) this.dequeue(rollout, atMs);
+  }
+
+  /**
+   * A success is stored without the locks that show who queues at that moment; the slot is given away after that, by a
+   * worker that may die first.
+   */
+  private leavesSlotToSweep({ phase }: Rollout): boolean {
+    return this.mutant === "queue-forgotten" || (phase === "Succeeded" && this.slotMissed());
   }
 
   /** A job that somebody holds, as a queue hands it out that delivers twice. */
@@ -149,6 +176,7 @@ export class TinyEngine {
       rollout: id,
       command: pending.command,
       generation: this.generation,
+      known: this.rollout(id),
       claims: 0,
       worker: null,
     });

@@ -14,7 +14,7 @@ import { type Committed, DatabaseAway, type Job, type TinyEngine } from "./tiny-
 import type { UnreliableNetwork } from "./unreliable-network.ts";
 import { GUARD, versionOf } from "./version-of.ts";
 
-const TRIES_MAX: Partial<Record<Command["type"], number>> = { rollback: 8, watch: 1 };
+const TRIES_MAX: Partial<Record<Command["type"], number>> = { rollback: 5, watch: 1 };
 const STALE_AFTER_MS = 4_000;
 
 /** Where a worker may die or freeze: between any two things it does. */
@@ -114,7 +114,7 @@ export class Worker {
   private async commit(job: Job, observed: Happening): Promise<Committed> {
     const { engine, clock, wall, random, network, tally } = this.parts;
     const atMs = wall.nowMs + random.integer(-500, 500);
-    const claim = { key: job.key, claims: job.claims };
+    const claim = { key: job.key, claims: job.claims, known: job.known };
     for (;;) {
       await clock.sleep(random.integer(0, 10));
       if (engine.down || random.chance(network.rate / 4)) {
