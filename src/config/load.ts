@@ -164,9 +164,14 @@ function suggestion(near: string | undefined, otherwise: string): string {
 
 function completed(data: z.infer<typeof configSchema>, environment: Environment, layers: Layer[]): Parsed<Config> {
   const dataDir = absolute(data.dataDir, environment);
-  const { databaseUrl: reference, artifacts, ...rest } = data;
-  const keyReference = artifacts.keyReference ?? `file:${join(dataDir, "keys", "artifact-store.key")}`;
-  const config: Config = { ...rest, dataDir, artifacts: { keyReference, maxBytes: artifacts.maxBytes } };
+  const { databaseUrl: reference, artifacts, webhooks, ...rest } = data;
+  const keyFile = (name: string) => `file:${join(dataDir, "keys", name)}`;
+  const config: Config = {
+    ...rest,
+    dataDir,
+    artifacts: { ...artifacts, keyReference: artifacts.keyReference ?? keyFile("artifact-store.key") },
+    webhooks: { ...webhooks, keyReference: webhooks.keyReference ?? keyFile("webhooks.key") },
+  };
   if (reference === undefined) return { ok: true, value: config };
   const fromVariable = layerOf(layers, ["databaseUrl"]) === layers[2];
   const url = resolvedDatabaseUrl({ reference, environment, passwordAllowed: fromVariable });

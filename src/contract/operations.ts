@@ -20,6 +20,7 @@ import {
   rolloutSchema,
   tokenSchema,
 } from "./views.ts";
+import { webhookOperations } from "./webhook-operations.ts";
 
 /** Every operation, by name. `service/` implements exactly these, and every surface offers only these. */
 export const operations = {
@@ -370,6 +371,7 @@ export const operations = {
     body: comment,
     output: breakerSchema,
   },
+  ...webhookOperations,
 } as const satisfies Record<string, Operation>;
 
 export type Operations = typeof operations;

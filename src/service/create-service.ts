@@ -22,6 +22,7 @@ import { rolloutHandlers } from "./rollouts.ts";
 import type { Service, ServiceAnswer, ServiceRequest } from "./service.ts";
 import { tokenHash } from "./token.ts";
 import { tokenHandlers } from "./tokens.ts";
+import { webhookHandlers } from "./webhooks.ts";
 
 /** Puts the use cases together. The compiler holds that every operation of the contract has its handler. */
 export function createService(parts: ServiceParts): Service {
@@ -38,6 +39,7 @@ export function createService(parts: ServiceParts): Service {
     ...auditHandlers(parts),
     ...policyHandlers(parts),
     ...breakerHandlers(parts),
+    ...webhookHandlers(parts),
   };
   return {
     authenticate: (token) => authenticate(parts, token),

@@ -12,17 +12,19 @@ import type { PlanInput } from "../../core/plan/schema.ts";
 import type { PolicySettings, PriceTable } from "../../core/policy/decision.ts";
 import { loadPolicySet } from "../../core/policy/load-policy-set.ts";
 import { MemoryArtifacts } from "../../drivers/artifacts/memory/memory-artifacts.ts";
+import type { AddressRules } from "../../drivers/notifications/webhook/address-rules.ts";
+import { webhookNotifications } from "../../drivers/notifications/webhook/webhook-notifications.ts";
 import { localSignatures } from "../../drivers/signatures/local/local-signatures.ts";
 import { mockSignatures } from "../../drivers/signatures/mock/mock-signatures.ts";
 import type { SimulatedBehaviour } from "../../drivers/target/simulated/simulated-fault.ts";
 import { MemorySimulatedStore } from "../../drivers/target/simulated/simulated-store.ts";
 import { SimulatedTarget } from "../../drivers/target/simulated/simulated-target.ts";
-import type { EngineParts } from "../../engine/engine.ts";
 import { Worker } from "../../engine/worker.ts";
 import type { Database } from "../../store/database.ts";
 import { createTestDatabase } from "../../store/testing/test-database.ts";
 import { bootstrap } from "../bootstrap.ts";
 import { createService } from "../create-service.ts";
+import type { ServiceParts } from "../handler.ts";
 import type { Principal } from "../principal.ts";
 import type { Service, ServiceAnswer } from "../service.ts";
 
@@ -31,7 +33,9 @@ import type { Service, ServiceAnswer } from "../service.ts";
  * nothing real happens: the same simulation stands in for `local`, so that live rollouts can be followed to their end.
  */
 export interface ServiceFixture {
-  parts: EngineParts;
+  parts: ServiceParts;
+  /** Of the database, for another connection to it. */
+  url: string;
   database: Database;
   service: Service;
   artifacts: MemoryArtifacts;
@@ -84,7 +88,7 @@ export async function serviceFixture(): Promise<ServiceFixture> {
       ...more,
     });
   const fixture: ServiceFixture = {
-    ...{ parts, database, service, artifacts, clock, behaviour, capacity, call, adminToken: made.token },
+    ...{ parts, url: on.url, database, service, artifacts, clock, behaviour, capacity, call, adminToken: made.token },
     admin: () => authenticated(made.token),
     principal: async (principal, kind, roles, owner) => {
       const body = { principal, kind, roles, ...(owner === undefined ? {} : { owner }) };
@@ -106,9 +110,14 @@ export async function serviceFixture(): Promise<ServiceFixture> {
   return fixture;
 }
 
+/** Tests receive on loopback. */
+const LOOPBACK: AddressRules = {
+  ...{ internalHosts: new Set(["127.0.0.1"]), plainHttpHosts: new Set(["127.0.0.1"]), ports: new Set([443]) },
+};
+
 function engineParts(
   from: Pick<ServiceFixture, "database" | "artifacts" | "clock" | "behaviour" | "capacity">,
-): EngineParts {
+): ServiceParts {
   const policySet = loadPolicySet(readPolicyFiles(shippedPolicyFolder()));
   if (!policySet.ok) throw new Error(policySet.problem.message);
   const nowMs = () => Date.now() + from.clock.offsetMs;
@@ -135,6 +144,7 @@ function engineParts(
     prices: shipped<PriceTable>("prices.json"),
     defaultSettings: shipped<PolicySettings>("settings.json"),
     log: { info: quiet, warn: quiet, error: quiet },
+    webhooks: { notifications: webhookNotifications({ rules: LOOPBACK }), sealingKey: async () => Buffer.alloc(32, 1) },
   };
 }
 

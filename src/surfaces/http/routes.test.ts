@@ -133,6 +133,25 @@ test("who may, what is in force, and what was done", async () => {
   await perform("audit.prove", { params: { subject } });
 });
 
+test("who is told of what happens", async () => {
+  const body = { url: "https://127.0.0.1:9443/hooks", events: ["rollout.failed"], description: "on call" };
+  const made = await perform("webhooks.create", { body });
+  const params = { id: idOf(made) };
+  expect(made.body).toMatchObject({ enabled: true, events: ["rollout.failed"] });
+  expect((await perform("webhooks.list")).text).not.toContain("whsec_");
+  await perform("webhooks.get", { params });
+  await perform("webhooks.rotate", { params, body: { overlapSeconds: 60 } });
+  const message = String((await perform("webhooks.test", { params })).body["message"]);
+  expect(listOf(await perform("webhooks.deliveries", { params, query: "limit=5&state=pending" }))).toHaveLength(1);
+  await perform("webhooks.replay", { params, body: { message } });
+  expect((await perform("webhooks.update", { params, body: { enabled: false } })).body).toMatchObject({
+    disabledReason: "operator",
+  });
+  await perform("webhooks.delete", { params });
+  const wrong = await on.ask("/v1/webhooks", { method: "POST", body: { ...body, events: ["rollout.suceeded"] } });
+  expect([wrong.status, wrong.body["pointer"]]).toEqual([400, "/events/0"]);
+});
+
 test("every operation of the contract was asked of a real server", () => {
   expect(Object.keys(operations).filter((name) => !asked.has(name as OperationName))).toEqual([]);
 });
