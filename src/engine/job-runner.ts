@@ -207,7 +207,8 @@ export class JobRunner {
         return await work();
       } catch (error) {
         if (!(error instanceof StoreError) || !error.retryable) throw error;
-        await sleep(250, undefined, { signal });
+        // Told why it was aborted: that nobody wants it is no failure of ours.
+        await sleep(250, undefined, { signal }).catch(() => signal.throwIfAborted());
       }
     }
   }
