@@ -24,7 +24,8 @@ import { deploy, invocable, planOf } from "./testing/deployables.ts";
 // time, and somebody who kills and freezes whatever there is. `npm run chaos` does it for an hour (CHAOS_MINUTES);
 // without that it is one round. CHAOS_SEED repeats what was chosen at random; what the system makes of it may differ.
 
-const minutes = Number(process.env.CHAOS_MINUTES ?? 0);
+const asked = process.env.npm_lifecycle_event === "chaos";
+const minutes = Number(process.env.CHAOS_MINUTES ?? (asked ? 60 : 0));
 const seed = Number(process.env.CHAOS_SEED ?? Date.now() % 1_000_000);
 const SPREAD_MS = 20_000;
 const ALL_ENDED_MS_MAX = 90_000;

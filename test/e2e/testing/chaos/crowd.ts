@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CliError } from "../../../../src/surfaces/cli/cli-error.ts";
-import type { RolloutDetail } from "../../../../src/surfaces/cli/follow-rollout.ts";
 import type { Random } from "../../../faults/random.ts";
 import { rollout as look, submit } from "../deployables.ts";
 import type { Diary } from "./diary.ts";
@@ -122,5 +121,3 @@ function notThereYet(error: unknown): undefined {
   if (problemOf(error) === "not-found" || problemOf(error) === "not-acceptable-now") return undefined;
   throw error;
 }
-
-export type { RolloutDetail };
