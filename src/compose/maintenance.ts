@@ -11,10 +11,11 @@ import type { BackupKeyAtHand, BackupParts } from "../service/backup/backup-part
 import { createBackup } from "../service/backup/create-backup.ts";
 import { restoreBackup } from "../service/backup/restore-backup.ts";
 import { verifyBackup } from "../service/backup/verify-backup.ts";
+import { bootstrap } from "../service/bootstrap.ts";
 import { BackupError } from "../store/backup/backup-error.ts";
 import { type Database, openDatabase } from "../store/database.ts";
 import { hasEmbedded, startEmbedded } from "../store/embedded/embedded.ts";
-import { migrate, schemaState } from "../store/migrate.ts";
+import { migrate, requireSchema, schemaState } from "../store/migrate.ts";
 import type { Maintenance } from "../surfaces/cli/injected.ts";
 
 /** What an operator does to a set-up from outside of the running program. */
@@ -22,6 +23,11 @@ export function composeMaintenance({ version }: { version: string }): Maintenanc
   return {
     migrate: ({ config, check }) =>
       withDatabase(config, { make: !check }, (database) => (check ? schemaState(database) : migrate(database))),
+    bootstrap: ({ config }) =>
+      withDatabase(config, { make: false }, async (database) => {
+        await requireSchema(database);
+        return bootstrap({ database, nowMs: Date.now }, { tenant: config.tenant });
+      }),
     createBackup: async ({ config, out, configFile, postgresBin }) => {
       const parts = await backupParts(config);
       const configText = configFile === undefined ? undefined : await readFile(configFile, "utf8");

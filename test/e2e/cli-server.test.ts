@@ -3,7 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startReceiver } from "../../src/drivers/notifications/webhook/testing/receiver.ts";
 import { trainModels } from "../../src/quickstart/training/train-models.ts";
 import { COMMAND_GROUPS } from "../../src/surfaces/cli/specs/command-groups.ts";
 import { runForTest, type TestRun } from "../../src/surfaces/cli/testing/run-for-test.ts";
@@ -27,6 +29,9 @@ const OFFLINE = [
   "config check",
   "config schema",
 ];
+
+/** Webhooks of this test go to loopback. */
+const RECEIVING = { CONTINUUM_WEBHOOKS_INTERNAL_HOSTS: "127.0.0.1", CONTINUUM_WEBHOOKS_PLAIN_HTTP_HOSTS: "127.0.0.1" };
 
 let folder: string;
 let server: ChildProcess;
@@ -89,7 +94,7 @@ function startServer(): Promise<ChildProcess> {
   ];
   const child = spawn(process.execPath, argv, {
     cwd: folder,
-    env: { PATH: process.env["PATH"], HOME: folder, CONTINUUM_WORKER_OPS_PORT: "0" },
+    env: { PATH: process.env["PATH"], HOME: folder, CONTINUUM_WORKER_OPS_PORT: "0", ...RECEIVING },
     stdio: ["ignore", "pipe", "pipe"],
   });
   return new Promise((resolve, reject) => {
@@ -243,6 +248,41 @@ describe("every command that speaks to a server", () => {
     expect(await json("endpoint delete tumour -e development --yes")).toEqual({ deleted: true });
     const { items } = await json<{ items: { keyId: string }[] }>("keys list");
     await ok(`keys revoke ${items[0]?.keyId} --purpose tests`);
+  });
+
+  it("tells a receiver of its own what happens, and says how that went", async () => {
+    const got = await startReceiver();
+    try {
+      const made = await json<{ id: string; secret: string }>(`webhook create ${got.url} --event rollout.succeeded`);
+      expect(await ok(`webhook test ${made.id}`)).toMatch(/^msg_\S+ {2}arrived \(204\) in \d+ ms\n$/);
+      const [test] = got.seen;
+      expect(new Webhook(made.secret).verify(test?.body ?? "", test?.headers ?? {})).toMatchObject({
+        type: "webhook.test",
+      });
+      const { items } = await json<{ items: { message: string }[] }>(`webhook deliveries ${made.id} --state delivered`);
+      expect(await ok(`webhook replay ${made.id} --message ${items[0]?.message}`)).toBe("1 sent again\n");
+      await expect.poll(() => got.seen.length, { timeout: 10_000 }).toBe(2);
+      expect(await json(`webhook replay ${made.id} --since 1d`)).toMatchObject({ nextSince: null });
+      const rotated = await json<{ secret: string }>(`webhook rotate ${made.id} --overlap 0s`);
+      expect(rotated.secret).not.toBe(made.secret);
+      expect((await run(`webhook update ${made.id} --event rollout.suceeded`)).err).toContain(
+        "did you mean rollout.succeeded?",
+      );
+      expect(await ok(`webhook update ${made.id} --disable`)).toMatch(/state +off/);
+      expect((await run(`webhook test ${made.id}`)).err).toContain("webhook update --enable");
+      expect(await ok("webhook list")).not.toContain("whsec_");
+      expect(await json(`webhook get ${made.id}`)).toMatchObject({ enabled: false, disabledReason: "operator" });
+      const agent = await json<{ secret: string }>("token create bot --kind agent --owner bo --role admin");
+      expect((await run("webhook list", { token: agent.secret })).err).toContain("humans-only");
+      expect((await run("webhook create https://10.0.0.1/")).code).toBe(64);
+      await ok(`webhook delete ${made.id}`);
+      expect(await run("token bootstrap")).toMatchObject({
+        code: 1,
+        err: expect.stringContaining("has people already"),
+      });
+    } finally {
+      await got.close();
+    }
   });
 
   it("was run here at least once", () => {

@@ -22,6 +22,8 @@ export interface QuickstartOptions {
 export interface Maintenance {
   /** Brings the database to this program's schema, or with `check` only looks. Answers the versions. */
   migrate(options: { config: Config; check: boolean }): Promise<{ from: number; to: number }>;
+  /** Makes the tenant of the settings with its first person, `admin`; undefined when it has people already. */
+  bootstrap(options: { config: Config }): Promise<{ token: string; tenant: string } | undefined>;
   createBackup(options: {
     config: Config;
     out: string;

@@ -76,6 +76,20 @@ export const tokenGroup: CommandGroup = {
       load: async () => (await import("../commands/token.ts")).tokenCreate,
     },
     {
+      path: "token bootstrap",
+      summary: "Make the tenant and its administrator's first token, where roles are started one by one",
+      details:
+        "For the keeper of the database: `start` alone does this by itself. Exit code 1 when the tenant has people already.",
+      options: [
+        {
+          flags: "--database-url <reference>",
+          description: "your own PostgreSQL: file:PATH, env:NAME, or a URL without a password",
+        },
+      ],
+      examples: ["token bootstrap --database-url env:DATABASE_URL"],
+      load: async () => (await import("../commands/token-bootstrap.ts")).tokenBootstrap,
+    },
+    {
       path: "token list",
       summary: "Tokens, without their secrets",
       options: PAGE,

@@ -7,6 +7,7 @@ import { planGroup } from "./plan-specs.ts";
 import { breakerGroup, policyGroup, pricesGroup } from "./policy-specs.ts";
 import { approvalGroup, rolloutGroup } from "./rollout-specs.ts";
 import { completionGroup, configGroup, quickstartGroup, startGroup } from "./running-specs.ts";
+import { webhookGroup } from "./webhook-specs.ts";
 
 /** Every command, in the order of the help. */
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
@@ -27,6 +28,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   breakerGroup,
   auditGroup,
   tokenGroup,
+  webhookGroup,
   configGroup,
   completionGroup,
   migrateGroup,
