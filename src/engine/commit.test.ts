@@ -26,7 +26,7 @@ function fresh(): string {
 
 async function claimOf(rollout: string, worker: string): Promise<Job> {
   const jobs = await claimJobs(on.database, { worker, host: "here", effects: 100, watches: 100 });
-  const job = jobs.find((one) => one.rollout === rollout);
+  const job = jobs.map((one) => one.job).find((one) => one.rollout === rollout);
   if (job === undefined) throw new Error("no job was free");
   return job;
 }
@@ -92,7 +92,7 @@ test("a job of a host is left alone by workers elsewhere, in claims and in follo
   await expect(claimOf(id, me.id)).rejects.toThrow("no job was free");
   const there = await register(on.database, { host: "there" });
   const jobs = await claimJobs(on.database, { worker: there.id, host: "there", effects: 100, watches: 0 });
-  expect(jobs.map((one) => one.rollout)).toContain(id);
+  expect(jobs.map((one) => one.job.rollout)).toContain(id);
   await me.end();
   await there.end();
 });

@@ -114,6 +114,8 @@ export async function applyEvent(
     replaceJobs(tx, { before, after: rollout, answered: job?.sequence }, change.claimFor),
   ]);
   facts.push({ before, after: rollout, event: event.type });
+  // Whoever performs a command of the rollout hears that it may have another course.
+  if (job === undefined) tx.notify("rollout_signals", `${rollout.tenant}/${rollout.id}/${rollout.sequence}`);
   if (holdsSlot(before) && !holdsSlot(rollout)) await dequeueNext(tx, parts, rollout, facts);
   return { rollout, accepted, refusal: null, repeated: false, next };
 }

@@ -9,7 +9,7 @@ import { type Claim, heldJobs, type Job, releaseJobs, retryJob } from "./jobs.ts
 import { type Performed, perform } from "./perform.ts";
 import { answerTo, isPoison, waitMs } from "./retry.ts";
 
-/** A job, and its rollout where the commit that made the job has just told it. */
+/** A job, and its rollout where whoever claimed or made the job has just told it. */
 interface Work {
   job: Job;
   rollout?: Rollout;
@@ -59,11 +59,15 @@ export class JobRunner {
     return { effects: Math.max(0, effectSlots - effects), watches: Math.max(0, watchSlots - watches) };
   }
 
+  isBusy(): boolean {
+    return this.#inFlight.size > 0;
+  }
+
   /** Performs the job and what follows from it; never throws. */
-  run(job: Job): void {
+  run(work: Work): void {
     // Claimed while this worker was being stopped: it is handed back with the rest.
     if (!this.#taking) return;
-    const run = this.#runChain(job).finally(() => {
+    const run = this.#runChain(work).finally(() => {
       this.#runs.delete(run);
       this.#options.onFree();
     });
@@ -105,8 +109,8 @@ export class JobRunner {
     for (const { stop } of this.#inFlight.values()) stop.abort(new Fenced());
   }
 
-  async #runChain(first: Job): Promise<void> {
-    let work: Work | undefined = { job: first };
+  async #runChain(first: Work): Promise<void> {
+    let work: Work | undefined = first;
     while (work !== undefined) {
       const stop = new AbortController();
       const { job }: Work = work;

@@ -1,4 +1,5 @@
 import type { Command, Rollout } from "../core/rollout/rollout.ts";
+import { upgradeRollout } from "../core/rollout/upgrade-rollout.ts";
 import type { Queryable, Transaction } from "../store/database.ts";
 
 /** A command that waits to be performed, in the name of the worker that claimed it. */
@@ -79,13 +80,13 @@ export async function insertJob(
 
 /**
  * Takes free jobs, oldest first, without waiting for other workers. Watches cost nothing but a poll now and then, so
- * they have slots of their own: a worker full of bakes still provisions.
+ * they have slots of their own: a worker full of bakes still provisions. Each comes with its rollout as it stands.
  */
 export async function claimJobs(
   db: Queryable,
   by: { worker: string; host: string; effects: number; watches: number },
-): Promise<Job[]> {
-  const { rows } = await db.query<Job>(
+): Promise<{ job: Job; rollout: Rollout }[]> {
+  const { rows } = await db.query<Job & { state: Rollout }>(
     `WITH effects AS (
        SELECT id FROM jobs WHERE worker IS NULL AND run_at <= now() AND coalesce(host = $2, true)
          AND command ->> 'type' <> 'watch'
@@ -96,12 +97,12 @@ export async function claimJobs(
        ORDER BY run_at, id LIMIT $4 FOR UPDATE SKIP LOCKED
      )
      UPDATE jobs SET worker = $1, claimed_at = now(), attempts = attempts + 1
-     WHERE id IN (SELECT id FROM effects UNION ALL SELECT id FROM watches)
+     WHERE jobs.id IN (SELECT id FROM effects UNION ALL SELECT id FROM watches)
        AND EXISTS (SELECT 1 FROM workers WHERE workers.id = $1)
-     RETURNING ${COLUMNS}`,
+     RETURNING ${COLUMNS}, (SELECT state FROM rollouts WHERE rollouts.tenant = jobs.tenant AND rollouts.id = rollout)`,
     [by.worker, by.host, by.effects, by.watches],
   );
-  return rows.map(jobOf).sort((a, b) => a.id - b.id);
+  return rows.sort((a, b) => a.id - b.id).map((row) => ({ job: jobOf(row), rollout: upgradeRollout(row.state) }));
 }
 
 /** Which of these jobs are still this worker's. */

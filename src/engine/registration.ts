@@ -14,7 +14,7 @@ export interface Registration {
   end(): Promise<void>;
 }
 
-/** A frozen worker's jobs are others' after this; a heartbeat comes eight times as often. */
+/** A frozen worker's jobs are others' after this; heartbeats come at least twice as often. */
 const STALE_SECONDS = 4;
 
 export async function register(database: Database, { host }: { host: string }): Promise<Registration> {
@@ -45,17 +45,34 @@ export async function register(database: Database, { host }: { host: string }): 
   };
 }
 
+const DEAD = `heartbeat_at < now() - $1 * interval '1 second' OR NOT EXISTS (
+  SELECT 1 FROM pg_locks
+  WHERE locktype = 'advisory' AND granted AND objsubid = 1
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (classid::bigint << 32) | objid::bigint = lock_key)`;
+
+/**
+ * Whether another worker than this one holds jobs, and whether there is anything to free: a worker that is gone, or a
+ * job in the name of one that is not there.
+ */
+export async function lookForDeath(db: Queryable, self: string | undefined): Promise<{ busy: boolean; dead: boolean }> {
+  const { rows } = await db.query<{ busy: boolean; dead: boolean }>(
+    `SELECT EXISTS (SELECT FROM jobs WHERE worker IS NOT NULL AND worker IS DISTINCT FROM $2::uuid) AS busy,
+       EXISTS (SELECT FROM workers WHERE ${DEAD}) OR EXISTS (
+         SELECT FROM jobs WHERE worker IS NOT NULL AND NOT EXISTS (SELECT FROM workers WHERE workers.id = jobs.worker)
+       ) AS dead`,
+    [STALE_SECONDS, self ?? null],
+  );
+  return rows[0] ?? { busy: false, dead: false };
+}
+
 /**
  * Frees the jobs of workers that are gone: the lock is free, or the heartbeat is old. Every worker does this, so that
  * one is enough. Answers what was found.
  */
 export async function reapDeadWorkers(db: Queryable): Promise<{ workers: string[]; jobs: number }> {
   const { rows } = await db.query<{ id: string }>(
-    `DELETE FROM workers WHERE heartbeat_at < now() - $1 * interval '1 second' OR NOT EXISTS (
-       SELECT 1 FROM pg_locks
-       WHERE locktype = 'advisory' AND granted AND objsubid = 1
-         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-         AND (classid::bigint << 32) | objid::bigint = lock_key)
+    `DELETE FROM workers WHERE ${DEAD}
      RETURNING id`,
     [STALE_SECONDS],
   );

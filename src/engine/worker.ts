@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { sequenceAllAudit } from "./audit-log.ts";
 import type { EngineParts } from "./engine.ts";
+import { Errand } from "./errand.ts";
 import { JobRunner } from "./job-runner.ts";
 import { claimJobs, handBackJobs } from "./jobs.ts";
 import { dequeueForgotten } from "./queue.ts";
-import { type Registration, reapDeadWorkers, register } from "./registration.ts";
+import { lookForDeath, type Registration, reapDeadWorkers, register } from "./registration.ts";
 import { tickDue } from "./timers.ts";
 
 export interface WorkerOptions {
@@ -25,14 +26,20 @@ export interface WorkerOptions {
 /** What only a worker beside a data plane has. */
 type Hook = "reconcile" | "syncCredentials";
 
-const HEARTBEAT_MS = 500;
+/** Others take a worker for dead after four seconds of silence. */
+const HEARTBEAT_MS = 2_000;
+const BUSY_HEARTBEAT_MS = 1_000;
+/** While another worker holds jobs: how soon it is noticed that it died. */
 const REAP_MS = 500;
+/** After a job was told of somebody may hold it soon. */
+const STIR_MS = 2_000;
 const TIMER_MS = 500;
 /** Whoever reads the log gives waiting entries their places first, so nobody waits for this; seldom is cheaper. */
 const AUDIT_MS = 1_000;
-const QUEUE_SWEEP_MS = 2_000;
-/** The safety net below the notifications. */
-const POLL_MS = 1_000;
+/** The safety net below the notifications: everything is looked at this often, though nobody told of anything. */
+const NET_MS = 5_000;
+/** How soon a claim that failed is tried again. */
+const CLAIM_AGAIN_MS = 500;
 /** A heartbeat that takes longer than others wait for it. */
 const BEAT_MS_MAX = 4_000;
 
@@ -49,6 +56,14 @@ export class Worker {
   #runner: JobRunner | undefined;
   #wake: (() => void) | undefined;
   #woken = false;
+  /** Jobs may have been left because every slot was taken. */
+  #left = false;
+  /** On the clock of this process. */
+  #stirredMs = Number.NEGATIVE_INFINITY;
+  readonly #beating = this.#errand("heartbeat-failed", () => this.#beat(), BUSY_HEARTBEAT_MS, HEARTBEAT_MS);
+  readonly #reaping = this.#errand("reaping-failed", () => this.#reap(), REAP_MS);
+  readonly #timing = this.#errand("timers-failed", () => tickDue(this.#options.parts), TIMER_MS);
+  readonly #sequencing = this.#errand("audit-sequencing-failed", () => this.#sequence(), AUDIT_MS);
 
   constructor(options: WorkerOptions) {
     this.#options = { effectSlots: 8, watchSlots: 1000, reconcileMs: 2000, ...options };
@@ -62,15 +77,13 @@ export class Worker {
   async start(): Promise<void> {
     await this.#register();
     const { database } = this.#options.parts;
-    this.#unlisten.push(await database.listen("jobs", () => this.#wakeUp()));
-    this.#unlisten.push(await database.listen("rollout_events", (payload) => this.#onRolloutEvent(payload)));
+    this.#unlisten.push(await database.listen("jobs", () => this.#onJobs()));
+    this.#unlisten.push(await database.listen("rollout_signals", (payload) => this.#onSignal(payload)));
+    const { signal } = this.#stopping;
     this.#loops.push(
       this.#claimLoop(),
-      this.#every(HEARTBEAT_MS, "heartbeat-failed", () => this.#beat()),
-      this.#every(REAP_MS, "reaping-failed", () => this.#reap()),
-      this.#every(TIMER_MS, "timers-failed", () => tickDue(this.#options.parts)),
-      this.#every(AUDIT_MS, "audit-sequencing-failed", () => sequenceAllAudit(database)),
-      this.#every(QUEUE_SWEEP_MS, "queue-sweep-failed", () => dequeueForgotten(this.#options.parts)),
+      this.#every(NET_MS, "queue-sweep-failed", () => dequeueForgotten(this.#options.parts)),
+      ...[this.#beating, this.#reaping, this.#timing, this.#sequencing].map((errand) => errand.run(signal)),
     );
     const { reconcile, reconcileMs, syncCredentials } = this.#options;
     if (syncCredentials !== undefined)
@@ -99,7 +112,7 @@ export class Worker {
     this.#registration = registration;
     this.#runner = new JobRunner(registration.id, {
       ...this.#options,
-      onFree: () => this.#wakeUp(),
+      onFree: () => this.#onFree(),
       onRetry: (afterMs) => void setTimeout(() => this.#wakeUp(), afterMs + 5).unref(),
     });
     parts.log.info("worker-registered", { worker: registration.id, host, pid: process.pid });
@@ -114,25 +127,61 @@ export class Worker {
     this.#runner = undefined;
     this.#registration = undefined;
     void registration.end();
+    // It registers anew with its next heartbeat, and takes its jobs back by the way that others would.
+    this.#beating.call();
+    this.#reaping.call();
   }
 
-  async #beat(): Promise<void> {
+  /** Answers when the next one is due. */
+  async #beat(): Promise<number> {
     const registration = this.#registration;
-    if (registration === undefined) return this.#register();
+    if (registration === undefined) {
+      await this.#register();
+      return HEARTBEAT_MS;
+    }
     const late = sleep(BEAT_MS_MAX, false, { signal: this.#stopping.signal }).catch(() => true);
     const alive = await Promise.race([registration.beat().catch(() => false), late]);
-    if (!alive) return this.#lose(registration);
+    if (!alive) {
+      this.#lose(registration);
+      return BUSY_HEARTBEAT_MS;
+    }
     await this.#runner?.dropLost();
     const released = await this.#runner?.releaseUnknown();
     if (released) this.#wakeUp();
+    return this.#runner?.isBusy() ? BUSY_HEARTBEAT_MS : HEARTBEAT_MS;
   }
 
-  async #reap(): Promise<void> {
-    const { workers, jobs } = await reapDeadWorkers(this.#options.parts.database);
-    for (const worker of workers) this.#options.parts.log.warn("worker-reaped", { worker, count: jobs });
+  /** Often while somebody holds jobs that may have to be taken over, seldom while nobody does. */
+  async #reap(): Promise<number> {
+    const { database, log } = this.#options.parts;
+    const { busy, dead } = await lookForDeath(database, this.id);
+    if (dead) {
+      const { workers, jobs } = await reapDeadWorkers(database);
+      for (const worker of workers) log.warn("worker-reaped", { worker, count: jobs });
+    }
+    return busy || performance.now() < this.#stirredMs + STIR_MS ? REAP_MS : NET_MS;
   }
 
-  #onRolloutEvent(payload: string): void {
+  async #sequence(): Promise<undefined> {
+    await sequenceAllAudit(this.#options.parts.database);
+  }
+
+  /** With a job comes all the rest: a deadline, an entry of the log, and soon somebody who holds it. */
+  #onJobs(): void {
+    this.#stirredMs = performance.now();
+    this.#wakeUp();
+    this.#reaping.call();
+    this.#timing.call();
+    this.#sequencing.call();
+  }
+
+  #onFree(): void {
+    this.#sequencing.call();
+    if (this.#left) this.#wakeUp();
+  }
+
+  /** Somebody gave a rollout another course. */
+  #onSignal(payload: string): void {
     const [tenant, rollout, sequence] = payload.split("/");
     const concerned = payload === "" ? undefined : { tenant, rollout, sequence: Number(sequence) };
     this.#runner
@@ -154,25 +203,30 @@ export class Worker {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       this.#woken = false;
+      let waitMs = NET_MS;
       try {
-        if (await this.#claim()) continue;
+        await this.#claim();
       } catch (error) {
         this.#options.parts.log.warn("claim-failed", { reason: String(error) });
+        waitMs = CLAIM_AGAIN_MS;
       }
-      if (!this.#woken) await this.#untilWoken(POLL_MS);
+      if (!this.#woken) await this.#untilWoken(waitMs);
     }
   }
 
-  /** True when there may be more. */
-  async #claim(): Promise<boolean> {
+  async #claim(): Promise<void> {
     const runner = this.#runner;
-    if (runner === undefined) return false;
+    if (runner === undefined) return;
     const { effects, watches } = runner.freeSlots();
-    if (effects + watches === 0) return false;
+    // Whatever comes now is left until a slot is free.
+    this.#left = effects === 0 || watches === 0;
+    if (effects + watches === 0) return;
     const { parts, host } = this.#options;
-    const jobs = await claimJobs(parts.database, { worker: runner.worker, host, effects, watches });
-    for (const job of jobs) runner.run(job);
-    return jobs.length > 0;
+    const claimed = await claimJobs(parts.database, { worker: runner.worker, host, effects, watches });
+    for (const work of claimed) runner.run(work);
+    const watching = claimed.filter(({ job }) => job.command.type === "watch").length;
+    if (watching >= watches || claimed.length - watching >= effects) this.#left = true;
+    if (claimed.length > 0) this.#beating.call();
   }
 
   #wakeUp(): void {
@@ -189,6 +243,16 @@ export class Worker {
         resolve();
       };
     });
+  }
+
+  #errand(
+    failure: string,
+    work: () => Promise<number | undefined>,
+    fastestMs: number,
+    slowestMs: number = NET_MS,
+  ): Errand {
+    const onFailure = (error: unknown) => this.#options.parts.log.warn(failure, { reason: String(error) });
+    return new Errand({ work, fastestMs, slowestMs, onFailure });
   }
 
   async #every(ms: number, failure: string, work: () => Promise<unknown>): Promise<void> {
