@@ -2,6 +2,7 @@ import { assert } from "../core/error.ts";
 import type { Decision } from "../core/policy/decision.ts";
 import { holdsSlot, isTerminal } from "../core/rollout/phases.ts";
 import type { Rollout, RolloutEvent } from "../core/rollout/rollout.ts";
+import { upgradeRollout } from "../core/rollout/upgrade-rollout.ts";
 import type { Queryable, Transaction } from "../store/database.ts";
 import type { NewAuditRow } from "../store/queries/audit.ts";
 
@@ -18,7 +19,7 @@ export async function lockRollout(tx: Transaction, { tenant, rolloutId }: Rollou
     "SELECT state FROM rollouts WHERE tenant = $1 AND id = $2 FOR UPDATE",
     [tenant, rolloutId],
   );
-  return rows[0]?.state;
+  return rows[0] && upgradeRollout(rows[0].state);
 }
 
 export async function loadRollout(db: Queryable, { tenant, rolloutId }: RolloutKey): Promise<Rollout | undefined> {
@@ -26,7 +27,7 @@ export async function loadRollout(db: Queryable, { tenant, rolloutId }: RolloutK
     tenant,
     rolloutId,
   ]);
-  return rows[0]?.state;
+  return rows[0] && upgradeRollout(rows[0].state);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Plan } from "../plan/schema.ts";
 import type { Rollout } from "./rollout.ts";
+import { ROLLOUT_FORM } from "./upgrade-rollout.ts";
 
 /** How long a rollout waits for its approvals when nobody said otherwise. */
 const APPROVAL_EXPIRY_SECONDS = 24 * 3600;
@@ -25,6 +26,7 @@ export function newRollout(from: NewRollout): Rollout {
   const { spec, metadata } = from.plan;
   const expiresAtMs = from.createdAtMs + (from.approvalExpirySeconds ?? APPROVAL_EXPIRY_SECONDS) * 1000;
   return {
+    form: ROLLOUT_FORM,
     id: from.id,
     tenant: from.tenant,
     endpoint: { environment: spec.environment, target: spec.target, name: metadata.name },

@@ -65,6 +65,8 @@ export interface Pending {
 }
 
 export interface Rollout {
+  /** The form that it is stored in; see upgrade-rollout.ts. */
+  form: number;
   id: string;
   tenant: string;
   /** `{environment}-{name}` on a target: the thing that serves. */

@@ -1,5 +1,6 @@
 import type { Decision } from "../../core/policy/decision.ts";
 import type { Rollout } from "../../core/rollout/rollout.ts";
+import { upgradeRollout } from "../../core/rollout/upgrade-rollout.ts";
 import type { Queryable, Transaction } from "../database.ts";
 import type { EndpointKey } from "./admission.ts";
 
@@ -12,6 +13,10 @@ export interface RolloutRow {
   endedAt: Date | null;
 }
 
+function upgraded(row: RolloutRow): RolloutRow {
+  return { ...row, state: upgradeRollout(row.state) };
+}
+
 const ROLLOUT = `state, decision, created_at AS "createdAt", ended_at AS "endedAt"`;
 
 export async function readRollout(db: Queryable, tenant: string, id: string): Promise<RolloutRow | undefined> {
@@ -19,7 +24,7 @@ export async function readRollout(db: Queryable, tenant: string, id: string): Pr
     tenant,
     id,
   ]);
-  return rows[0];
+  return rows.map(upgraded)[0];
 }
 
 export interface RolloutFilter {
@@ -54,7 +59,7 @@ export async function listRollouts(db: Queryable, filter: RolloutFilter): Promis
       filter.limit,
     ],
   );
-  return rows;
+  return rows.map(upgraded);
 }
 
 /** A live rollout of the endpoint about the same plan that is on its way; one that rolls back is on its way elsewhere. */
@@ -70,7 +75,7 @@ export async function openRolloutOfPlan(
      ORDER BY created_at DESC LIMIT 1`,
     [at.tenant, at.environment, at.target, at.name, planDigest],
   );
-  return rows[0];
+  return rows.map(upgraded)[0];
 }
 
 export async function readPlanBytes(db: Queryable, tenant: string, digest: string): Promise<Buffer | undefined> {
@@ -94,7 +99,7 @@ export async function readRolloutAndPlan(
     [tenant, id],
   );
   const row = rows[0];
-  return row && { rollout: row.state, bytes: row.bytes ?? undefined };
+  return row && { rollout: upgradeRollout(row.state), bytes: row.bytes ?? undefined };
 }
 
 export interface SnapshotRow {
