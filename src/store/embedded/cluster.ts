@@ -95,7 +95,7 @@ export async function initialise(cluster: Cluster, options: { password: string; 
 
 /** What `postmaster.pid` says; undefined when no server is there, or the one that wrote it is dead. */
 export async function runningServer(
-  cluster: Cluster,
+  cluster: Pick<Cluster, "root">,
 ): Promise<{ pid: number; port: number; ready: boolean } | undefined> {
   const text = await readFile(join(dataOf(cluster), "postmaster.pid"), "utf8").catch(() => "");
   const lines = text.split("\n");

@@ -73,7 +73,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
 export async function hasEmbedded(dataDir: string): Promise<boolean> {
   const home = await realpath(dataDir).catch(() => undefined);
   if (home === undefined) return false;
-  const versions = await Promise.all([inside(home), elsewhere(home)].map((root) => dataVersion({ root })));
+  const versions = await Promise.all(embeddedRoots(home).map((root) => dataVersion({ root })));
   return versions.some((version) => version !== undefined);
 }
 
@@ -107,6 +107,11 @@ async function clusterRoot(dataDir: string): Promise<string> {
   // Walking through is enough for the server's user; only its own data directory belongs to it.
   await mkdir(root, { recursive: true, mode: 0o711 });
   return root;
+}
+
+/** Where the server of a data directory may lie. */
+export function embeddedRoots(home: string): string[] {
+  return [inside(home), elsewhere(home)];
 }
 
 function inside(home: string): string {

@@ -184,3 +184,25 @@ describe("config", () => {
     });
   });
 });
+
+describe("doctor", () => {
+  const at = { check: "ports.7400", looked: "api.port", seen: "taken by nginx" };
+  const taken = { ...at, state: "broken" as const, mend: "stop it" };
+
+  it("ends with 0 when nothing is broken, and with 1 otherwise, with the mend beside it", async () => {
+    const well = await runForTest(["doctor", "-o", "json"], { folder });
+    expect(well.code).toBe(0);
+    expect(JSON.parse(well.out)).toMatchObject({ ok: true, broken: 0 });
+    const ill = await runForTest(["doctor"], { folder, findings: [taken] });
+    expect(ill.code).toBe(1);
+    expect(ill.out).toMatch(/BROKEN ports\.7400 +api\.port: taken by nginx\n +-> stop it\n/);
+  });
+
+  it("goes on with the defaults when the settings cannot be read", async () => {
+    const { code, out } = await run(["doctor", "-o", "json"], { CONTINUUM_API_PROT: "1" });
+    const { findings } = JSON.parse(out) as { findings: { check: string; state: string; seen: string }[] };
+    expect(code).toBe(1);
+    expect(findings[0]).toMatchObject({ check: "settings.read", state: "broken" });
+    expect(findings[0]?.seen).toContain("did you mean CONTINUUM_API_PORT?");
+  });
+});

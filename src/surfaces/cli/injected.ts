@@ -1,6 +1,7 @@
 import type { Config } from "../../config/schema.ts";
 import type { BackupSummary, BackupVerdict, RestoreSummary } from "../../core/backup/summary.ts";
 import type { TargetName } from "../../core/plan/schema.ts";
+import type { DoctorFinding, DoctorOptions } from "./doctor-report.ts";
 import type { Io } from "./io.ts";
 
 export const START_ROLES = ["all", "api", "worker", "serve"] as const;
@@ -44,6 +45,8 @@ export interface Injected {
   start(options: StartOptions): Promise<number>;
   quickstart(options: QuickstartOptions): Promise<number>;
   maintenance(): Promise<Maintenance>;
+  /** Looks at the set-up and changes nothing. */
+  doctor(options: DoctorOptions): Promise<DoctorFinding[]>;
   /** Left out, the process's own streams and environment. */
   io?: Io;
 }

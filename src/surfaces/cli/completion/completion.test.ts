@@ -104,10 +104,9 @@ describe.skipIf(!has("bash"))("in bash", () => {
   ])("%j offers %j", async (line, offers) => {
     const file = join(folder, "continuum.bash");
     writeFileSync(file, await script("bash"));
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell expands it
-    const ask =
-      'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _continuum; printf "%s\\n" "${COMPREPLY[@]}"';
-    const said = spawnSync("bash", ["--norc", "-c", ask, "bash", file, "continuum", ...line], {
+    const ask = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _continuum; printf "%s\\n"';
+    const all = `${ask} "\${COMPREPLY[@]}"`;
+    const said = spawnSync("bash", ["--norc", "-c", all, "bash", file, "continuum", ...line], {
       cwd: folder,
       encoding: "utf8",
     });

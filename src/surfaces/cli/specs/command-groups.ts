@@ -1,6 +1,7 @@
 import type { CommandGroup } from "../command-spec.ts";
 import { auditGroup, tokenGroup } from "./audit-specs.ts";
 import { backupGroup, migrateGroup } from "./backup-specs.ts";
+import { doctorGroup } from "./doctor-specs.ts";
 import { artifactGroup, endpointGroup } from "./endpoint-specs.ts";
 import { attestGroup, evidenceGroup, keysGroup, signGroup, verifyGroup } from "./evidence-specs.ts";
 import { planGroup } from "./plan-specs.ts";
@@ -29,6 +30,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   auditGroup,
   tokenGroup,
   webhookGroup,
+  doctorGroup,
   configGroup,
   completionGroup,
   migrateGroup,

@@ -1,4 +1,5 @@
 import { runCli } from "../cli.ts";
+import type { DoctorFinding } from "../doctor-report.ts";
 import type { QuickstartOptions, StartOptions } from "../injected.ts";
 import type { Io } from "../io.ts";
 
@@ -13,7 +14,13 @@ export interface TestRun {
 /** Runs one command line in this process, in a folder of the test's, and keeps what it wrote. */
 export async function runForTest(
   argv: string[],
-  options: { folder: string; variables?: Record<string, string>; stdin?: string; terminal?: boolean },
+  options: {
+    folder: string;
+    variables?: Record<string, string>;
+    stdin?: string;
+    terminal?: boolean;
+    findings?: DoctorFinding[];
+  },
 ): Promise<TestRun> {
   const run: TestRun = { code: -1, out: "", err: "", started: [], quickstarted: [] };
   const io: Io = {
@@ -44,6 +51,7 @@ export async function runForTest(
       run.started.push(given);
       return 0;
     },
+    doctor: async () => options.findings ?? [],
     quickstart: async (given) => {
       run.quickstarted.push(given);
       return 0;

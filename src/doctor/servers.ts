@@ -1,0 +1,98 @@
+import type { Config } from "../config/schema.ts";
+import type { DoctorFinding, DoctorOptions } from "../surfaces/cli/doctor-report.ts";
+import { broken, note, ok, reasonOf } from "./finding.ts";
+
+const PATIENCE_MS = 3000;
+const SKEW_MS_MAX = 5000;
+
+/** What answers now: the API that the commands of this user speak to, and the serving process of this host. */
+export async function lookAtServers({ config, server }: DoctorOptions): Promise<DoctorFinding[]> {
+  const api = server === undefined ? [] : await lookAtApi(server);
+  return [...api, ...(await lookAtServing(config))];
+}
+
+async function lookAtApi({ url, token }: NonNullable<DoctorOptions["server"]>): Promise<DoctorFinding[]> {
+  const at = { check: "api.answers", looked: `the API at ${url}` };
+  const ready = await ask(`${url}/readyz`);
+  if (typeof ready === "string")
+    return [note(at, ready, "nothing is wrong when it does not run; `continuum start` starts it")];
+  if (ready.status !== 200)
+    return [broken(at, `not ready: ${problemsOf(ready.body)}`, "mend what it names; its log says more")];
+  return [
+    ok(at, "ready"),
+    clockFinding("api.clock", "its clock beside this machine's", ready),
+    await tokenFinding(url, token),
+  ];
+}
+
+async function tokenFinding(url: string, token: string | undefined): Promise<DoctorFinding> {
+  const at = { check: "api.token", looked: "the token of this user" };
+  if (token === undefined)
+    return note(at, "none", "set CONTINUUM_TOKEN or give --token-file; `continuum token create` makes one");
+  const { status } = orNothing(await ask(`${url}/v1/rollouts?limit=1`, token));
+  if (status === 401) return broken(at, "not taken: unknown, expired or revoked", "ask an administrator for a new one");
+  if (status === 403) return ok(at, "taken, for less than reading");
+  return status === 200 ? ok(at, "taken") : note(at, `the API answered ${status}`);
+}
+
+async function lookAtServing({ serving }: Config): Promise<DoctorFinding[]> {
+  if (serving.port === 0) return [];
+  const host = serving.host === "0.0.0.0" ? "127.0.0.1" : serving.host === "::" ? "[::1]" : serving.host;
+  const at = { check: "serving.answers", looked: `the serving process at ${host}:${serving.port}` };
+  const ready = await ask(`http://${host}:${serving.port}/readyz`);
+  if (typeof ready === "string")
+    return [
+      note(at, ready, "nothing is wrong when no models are served here; `continuum start --role serve` starts it"),
+    ];
+  const clock = clockFinding("serving.clock", "its clock beside this machine's", ready);
+  return [ready.status === 200 ? ok(at, "ready") : note(at, `not ready: ${problemsOf(ready.body)}`), clock];
+}
+
+interface Answer {
+  status: number;
+  body: unknown;
+  /** Its clock less ours, by the Date header, which counts whole seconds. */
+  skewMs: number | undefined;
+}
+
+async function ask(url: string, token?: string): Promise<Answer | string> {
+  try {
+    const beforeMs = Date.now();
+    const response = await fetch(url, {
+      redirect: "error",
+      signal: AbortSignal.timeout(PATIENCE_MS),
+      ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
+    });
+    const theirsMs = Date.parse(response.headers.get("date") ?? "");
+    const body: unknown = await response.json().catch(() => undefined);
+    const skewMs = Number.isNaN(theirsMs) ? undefined : theirsMs + 500 - (beforeMs + Date.now()) / 2;
+    return { status: response.status, body, skewMs };
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "TimeoutError")
+      return `no answer within ${PATIENCE_MS / 1000} s`;
+    const cause = error instanceof Error ? (error.cause ?? error) : error;
+    return `cannot be reached (${reasonOf(cause)})`;
+  }
+}
+
+function orNothing(answer: Answer | string): Pick<Answer, "status"> {
+  return typeof answer === "string" ? { status: 0 } : answer;
+}
+
+function clockFinding(check: string, looked: string, { skewMs }: Answer): DoctorFinding {
+  const at = { check, looked };
+  if (skewMs === undefined) return note(at, "it does not say the time");
+  const seconds = Math.round(skewMs / 1000);
+  if (Math.abs(skewMs) <= SKEW_MS_MAX) return ok(at, "the same, by the second");
+  return broken(
+    at,
+    `${Math.abs(seconds)} s ${seconds > 0 ? "ahead" : "behind"}`,
+    "set both by NTP: tokens and deadlines end by a clock",
+  );
+}
+
+function problemsOf(body: unknown): string {
+  const { problems, detail } = (body ?? {}) as { problems?: unknown; detail?: unknown };
+  const said = Array.isArray(problems) ? problems.join(" ") : String(detail ?? "it does not say why");
+  return said.slice(0, 300);
+}
