@@ -5,9 +5,10 @@ import type { BackupVerdict, RestoreSummary } from "../core/backup/summary.ts";
 import { ContinuumError } from "../core/error.ts";
 import { storeKey } from "../drivers/artifacts/sealed-object.ts";
 import { localSecrets } from "../drivers/secrets/local/local-secrets.ts";
+import { webhookSealingKey } from "../engine/webhook-secret.ts";
 import { onlyStart } from "../roles/only-start.ts";
 import { programLog } from "../roles/program-log.ts";
-import type { BackupKeyAtHand, BackupParts } from "../service/backup/backup-parts.ts";
+import { type BackupParts, type KeyAtHand, sealingKey } from "../service/backup/backup-parts.ts";
 import { createBackup } from "../service/backup/create-backup.ts";
 import { restoreBackup } from "../service/backup/restore-backup.ts";
 import { verifyBackup } from "../service/backup/verify-backup.ts";
@@ -39,7 +40,7 @@ export function composeMaintenance({ version }: { version: string }): Maintenanc
       );
     },
     verifyBackup: async ({ config, path }): Promise<BackupVerdict> => {
-      const { archive, summary, seal } = await verifyBackup(path, await keyIfThere(config));
+      const { archive, summary, seal } = await verifyBackup(path, await keysOf(config));
       await archive.close();
       return { ...summary, seal };
     },
@@ -48,19 +49,14 @@ export function composeMaintenance({ version }: { version: string }): Maintenanc
 }
 
 async function restore(config: Config, path: string): Promise<RestoreSummary> {
-  const artifactKey = (await keyIfThere(config)) ?? (await keyIsMissing(config, path));
+  const parts = { artifactsRoot: artifactsRoot(config), keys: await keysOf(config) };
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   // A program that starts meanwhile would make its first tenant in what has to be empty.
   const release = await onlyStart(config.dataDir);
   let close = async () => undefined as unknown;
   try {
     return await restoreBackup({
-      ...{
-        path,
-        parts: { artifactsRoot: artifactsRoot(config), artifactKey },
-        dataDir: config.dataDir,
-        nowMs: Date.now,
-      },
+      ...{ path, parts, dataDir: config.dataDir, nowMs: Date.now },
       openDatabase: async () => {
         const opened = await open(config, {});
         close = opened.close;
@@ -75,34 +71,39 @@ async function restore(config: Config, path: string): Promise<RestoreSummary> {
 
 const artifactsRoot = (config: Config) => join(config.dataDir, "artifacts");
 
-async function backupParts(config: Config): Promise<BackupParts> {
-  return { artifactsRoot: artifactsRoot(config), artifactKey: await keyOf(config) };
+/** The keys that are there, each in the one form that it may be written in several of. */
+async function keysOf(config: Config): Promise<KeyAtHand[]> {
+  const places = [
+    { purpose: "artifact-store" as const, reference: config.artifacts.keyReference, form: artifactKey },
+    { purpose: "webhooks" as const, reference: config.webhooks.keyReference, form: webhookSealingKey },
+  ];
+  const keys: KeyAtHand[] = [];
+  for (const { purpose, reference, form } of places) {
+    const secret = await secretIfThere(reference);
+    if (secret !== undefined) keys.push({ purpose, reference, bytes: form(secret) });
+  }
+  return keys;
 }
 
-async function keyOf(config: Config): Promise<BackupKeyAtHand> {
-  const reference = config.artifacts.keyReference;
-  const secret = await localSecrets({ environment: process.env }).read(reference);
-  return { reference, bytes: storeKey(secret).secret };
-}
+const artifactKey = (secret: Uint8Array) => storeKey(secret).secret;
 
-async function keyIfThere(config: Config): Promise<BackupKeyAtHand | undefined> {
+async function secretIfThere(reference: string): Promise<Uint8Array | undefined> {
   try {
-    return await keyOf(config);
+    return await localSecrets({ environment: process.env }).read(reference);
   } catch (error) {
     if (error instanceof ContinuumError && error.code === "secret-not-found") return undefined;
     throw error;
   }
 }
 
-/** Read without it, the backup says which one it needs. */
-async function keyIsMissing(config: Config, path: string): Promise<never> {
-  const { archive, summary } = await verifyBackup(path, undefined);
-  await archive.close();
-  const [needed] = summary.keys;
-  throw new BackupError(
-    "backup-key",
-    `There is no key at ${config.artifacts.keyReference}: bring the artifact store's key there first (it was ${needed?.reference}, its fingerprint is ${needed?.fingerprint}). A backup never holds keys.`,
-  );
+async function backupParts(config: Config): Promise<BackupParts> {
+  const keys = await keysOf(config);
+  if (sealingKey(keys) === undefined)
+    throw new BackupError(
+      "backup-key",
+      `There is no key of the artifact store at ${config.artifacts.keyReference}: name the data folder with --data-dir, or the key's place with artifacts.keyReference.`,
+    );
+  return { artifactsRoot: artifactsRoot(config), keys };
 }
 
 async function withDatabase<T>(

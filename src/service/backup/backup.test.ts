@@ -15,7 +15,7 @@ import { createBackup } from "./create-backup.ts";
 import { restoreBackup } from "./restore-backup.ts";
 import { verifyBackup } from "./verify-backup.ts";
 
-const KEY = { reference: "file:/keys/artifact-store.key", bytes: randomBytes(32) };
+const KEY = { purpose: "artifact-store" as const, reference: "file:/keys/artifact-store.key", bytes: randomBytes(32) };
 const BAKE = { stepPercent: 50, bakeSeconds: 1, deadlineSeconds: 600 };
 
 let folder: string;
@@ -32,7 +32,7 @@ async function emptyDatabase(): Promise<TestDatabase> {
   return made;
 }
 
-const partsIn = (root: string) => ({ artifactsRoot: join(folder, root), artifactKey: KEY });
+const partsIn = (root: string) => ({ artifactsRoot: join(folder, root), keys: [KEY] });
 const create = (out: string, more: Partial<Parameters<typeof createBackup>[0]> = {}) =>
   createBackup({
     ...{ database: source.database, parts: partsIn("artifacts"), out, programVersion: "1.2.3", nowMs: Date.now },
@@ -83,7 +83,7 @@ describe("a backup", () => {
   });
 
   test("says what it holds, and which key it needs", async () => {
-    const { summary, seal, archive } = await verifyBackup(backup, KEY);
+    const { summary, seal, archive } = await verifyBackup(backup, [KEY]);
     await archive.close();
     expect(seal).toBe("verified");
     expect(summary).toMatchObject({ programVersion: "1.2.3", artifacts: 2, hasConfig: true });
@@ -91,7 +91,7 @@ describe("a backup", () => {
       { purpose: "artifact-store", reference: KEY.reference, fingerprint: expect.stringMatching(/^[0-9a-f]{32}$/) },
     ]);
     expect(summary.sizeBytes).toBe((await readFile(backup)).length);
-    const without = await verifyBackup(backup, undefined);
+    const without = await verifyBackup(backup, []);
     await without.archive.close();
     expect(without.seal).toBe("no-key");
   });
@@ -172,10 +172,20 @@ describe("a restore", () => {
 
   test("refuses another key than the one that it was made with", async () => {
     const { database } = await emptyDatabase();
-    const parts = { ...partsIn("x"), artifactKey: { reference: "file:/other", bytes: randomBytes(32) } };
+    const parts = { ...partsIn("x"), keys: [{ ...KEY, reference: "file:/other", bytes: randomBytes(32) }] };
     await expect(
       restoreBackup({ path: backup, parts, dataDir: folder, nowMs: Date.now, openDatabase: async () => database }),
     ).rejects.toMatchObject({ code: "backup-key", message: expect.stringContaining("file:/other") });
+    const none = { ...partsIn("x"), keys: [] };
+    await expect(
+      restoreBackup({
+        path: backup,
+        parts: none,
+        dataDir: folder,
+        nowMs: Date.now,
+        openDatabase: async () => database,
+      }),
+    ).rejects.toMatchObject({ code: "backup-key", message: expect.stringContaining(KEY.reference) });
   });
 
   test("refuses a damaged file wherever it is damaged, says where, and leaves the database empty", async () => {
@@ -188,7 +198,7 @@ describe("a restore", () => {
       changed[place] = (changed[place] ?? 0) ^ 0x01;
       // Padding between parts says nothing: a change there changes nothing.
       await writeFile(copy, changed);
-      const at = await verifyBackup(copy, KEY).then(
+      const at = await verifyBackup(copy, [KEY]).then(
         async ({ archive }) => archive.close().then(() => "sound"),
         (error: { code: string; message: string }) => `${error.code}: ${error.message}`,
       );
@@ -226,7 +236,7 @@ describe("a restore", () => {
   });
 
   test("that a later migration follows brings the old rows to the new schema, and a later backup is refused", async () => {
-    const { manifest, archive } = await verifyBackup(backup, KEY);
+    const { manifest, archive } = await verifyBackup(backup, [KEY]);
     await archive.close();
     const { checkSchema } = await import("../../store/backup/load-database.ts");
     const version = manifest.schema.version + 1;

@@ -8,7 +8,7 @@ import { dumpDatabase } from "../../store/backup/dump-database.ts";
 import type { Database } from "../../store/database.ts";
 import { listTenants } from "../../store/queries/tenant-list.ts";
 
-import type { BackupParts } from "./backup-parts.ts";
+import { type BackupParts, sealingKey } from "./backup-parts.ts";
 import { summaryOf } from "./verify-backup.ts";
 
 export interface CreateBackupOptions {
@@ -51,12 +51,18 @@ export async function createBackup(options: CreateBackupOptions): Promise<Backup
       signal?.throwIfAborted();
       await archive.addStream({ path: `artifacts/${path}`, sizeBytes }, readArtifactFile(parts.artifactsRoot, path));
     }
-    const { reference, bytes: key } = parts.artifactKey;
-    const keys = [{ purpose: "artifact-store" as const, reference, fingerprint: keyFingerprint(key) }];
+    const key = sealingKey(parts.keys);
+    if (key === undefined) throw new Error("broken invariant: a backup is sealed with the artifact store's key");
+    const keys = parts.keys.map(({ purpose, reference, bytes }) => ({
+      ...{ purpose, reference, fingerprint: keyFingerprint(bytes) },
+    }));
     const manifest: BackupManifest = { ...head, ...dump, keys, parts: [...archive.parts] };
     const manifestBytes = jsonBytes(manifest);
     await archive.add("manifest.json", manifestBytes);
-    await archive.add("seal.json", jsonBytes({ key: "artifact-store", hmacSha256: manifestSeal(key, manifestBytes) }));
+    await archive.add(
+      "seal.json",
+      jsonBytes({ key: "artifact-store", hmacSha256: manifestSeal(key.bytes, manifestBytes) }),
+    );
     signal?.throwIfAborted();
     await archive.finish();
     const summary = summaryOf(manifest, manifestBytes, archive.bytes);

@@ -34,8 +34,9 @@ const artifactPath = (path: string) => path.slice("artifacts/".length);
  */
 export async function restoreBackup(options: RestoreBackupOptions): Promise<RestoreSummary> {
   const { path, parts, dataDir, nowMs } = options;
-  const { archive, manifest, summary } = await verifyBackup(path, parts.artifactKey);
+  const { archive, manifest, summary } = await verifyBackup(path, parts.keys);
   try {
+    requireKeys(manifest, parts);
     checkSchema(manifest.schema);
     const artifacts = manifest.parts.filter((part) => part.path.startsWith("artifacts/"));
     const expected = new Map(artifacts.map((part) => [artifactPath(part.path), part.sha256]));
@@ -59,6 +60,15 @@ export async function restoreBackup(options: RestoreBackupOptions): Promise<Rest
   } finally {
     await archive.close();
   }
+}
+
+function requireKeys({ keys }: BackupManifest, parts: BackupParts): void {
+  const missing = keys.find(({ purpose }) => !parts.keys.some((key) => key.purpose === purpose));
+  if (missing === undefined) return;
+  throw new BackupError(
+    "backup-key",
+    `The ${missing.purpose} key is not here: bring it to its place first (it was ${missing.reference}, its fingerprint is ${missing.fingerprint}). A backup never holds keys.`,
+  );
 }
 
 /** Read again and hashed again: between the verification and this a file may change. */

@@ -11,7 +11,7 @@ import type { BackupSummary, BackupVerdict } from "../../core/backup/summary.ts"
 import { type ArchiveEntry, ArchiveReader } from "../../store/backup/archive-reader.ts";
 import { BackupError } from "../../store/backup/backup-error.ts";
 
-import type { BackupKeyAtHand } from "./backup-parts.ts";
+import { type KeyAtHand, sealingKey } from "./backup-parts.ts";
 
 const sealSchema = z.strictObject({ key: z.literal("artifact-store"), hmacSha256: z.string().regex(/^[0-9a-f]{64}$/) });
 const headSchema = z.looseObject({ format: z.literal("continuum-backup"), version: z.number().int() });
@@ -27,10 +27,10 @@ export interface VerifiedBackup {
 
 /**
  * Reads all of a backup and compares it with what its manifest says: every part's hash, that none is missing or was
- * added, the tables' rows. With a key, also that it was sealed by it. Errors: `backup-damaged` with the place,
+ * added, the tables' rows. With the keys of a set-up, also that they are those it needs, and that it was sealed with them. Errors: `backup-damaged` with the place,
  * `backup-newer`, `backup-key`.
  */
-export async function verifyBackup(path: string, key: BackupKeyAtHand | undefined): Promise<VerifiedBackup> {
+export async function verifyBackup(path: string, keys: readonly KeyAtHand[]): Promise<VerifiedBackup> {
   const archive = await ArchiveReader.open(path);
   try {
     await checkHead(archive);
@@ -38,7 +38,8 @@ export async function verifyBackup(path: string, key: BackupKeyAtHand | undefine
     const parsed = parseManifest(manifestBytes);
     if (!parsed.ok) throw archive.damaged(`its manifest ${parsed.problem.path} ${parsed.problem.message}`, 0);
     const manifest = parsed.value;
-    const seal = await checkSeal(archive, { manifest, manifestBytes, key });
+    checkKeys(manifest, keys);
+    const seal = await checkSeal(archive, manifestBytes, sealingKey(keys));
     checkRows(archive, manifest);
     await checkParts(archive, manifest);
     return { archive, manifest, summary: summaryOf(manifest, manifestBytes, sizeOf(archive)), seal };
@@ -96,13 +97,23 @@ async function smallPart(archive: ArchiveReader, path: string): Promise<Buffer> 
   return archive.read(entry);
 }
 
+/** A key that is at hand must be the one that was in use. */
+function checkKeys({ keys: needed }: BackupManifest, keys: readonly KeyAtHand[]): void {
+  for (const { purpose, reference, bytes } of keys) {
+    const wanted = needed.find((key) => key.purpose === purpose);
+    const fingerprint = keyFingerprint(bytes);
+    if (wanted !== undefined && wanted.fingerprint !== fingerprint)
+      throw new BackupError(
+        "backup-key",
+        `The backup needs the ${purpose} key with the fingerprint ${wanted.fingerprint} (it was ${wanted.reference}); the one at ${reference} has ${fingerprint}: put the right key there.`,
+      );
+  }
+}
+
 async function checkSeal(
   archive: ArchiveReader,
-  {
-    manifest,
-    manifestBytes,
-    key,
-  }: { manifest: BackupManifest; manifestBytes: Buffer; key: BackupKeyAtHand | undefined },
+  manifestBytes: Buffer,
+  key: KeyAtHand | undefined,
 ): Promise<VerifiedBackup["seal"]> {
   let stated: unknown;
   try {
@@ -113,19 +124,11 @@ async function checkSeal(
   const seal = sealSchema.safeParse(stated);
   if (!seal.success) throw archive.damaged("its seal cannot be read", entryOf(archive, { path: "seal.json" }).offset);
   if (key === undefined) return "no-key";
-  const needed = manifest.keys.find(({ purpose }) => purpose === "artifact-store");
-  const fingerprint = keyFingerprint(key.bytes);
-  if (needed?.fingerprint !== fingerprint)
-    throw new BackupError(
-      "backup-key",
-      `The backup needs the artifact store's key with the fingerprint ${needed?.fingerprint ?? "?"} (it was ${needed?.reference ?? "?"}); the one at ${key.reference} has ${fingerprint}: put the right key there.`,
-    );
-  if (!isSealedBy(key.bytes, manifestBytes, seal.data.hmacSha256))
-    throw new BackupError(
-      "backup-damaged",
-      "The backup's manifest is not the one that was sealed with the artifact store's key: it was changed after it was made.",
-    );
-  return "verified";
+  if (isSealedBy(key.bytes, manifestBytes, seal.data.hmacSha256)) return "verified";
+  throw new BackupError(
+    "backup-damaged",
+    "The backup's manifest is not the one that was sealed with the artifact store's key: it was changed after it was made.",
+  );
 }
 
 function checkRows(archive: ArchiveReader, manifest: BackupManifest): void {
