@@ -118,6 +118,7 @@ async function playRound(run: Run, round: number): Promise<void> {
   expect(await unknownToTargets(database, entries)).toEqual([]);
   for (const { admin } of tenants)
     expect(await patiently(() => admin.call("audit.verify", {}))).toMatchObject({ ok: true, problem: null });
+  expect(faultsOfOurs(on.log())).toEqual([]);
   await settled(run);
   diary.write("round", `${round}: everything is looked through`);
   expect(run.traffic.flatMap(({ badAnswers }) => badAnswers)).toEqual([]);
@@ -140,6 +141,12 @@ async function allEnded({ database, tenants }: Run): Promise<void> {
     }
     if (Date.now() > endMs) expect(open, "these never ended").toEqual([]);
   }
+}
+
+/** What no trouble from outside explains: the program itself calls it a bug. */
+function faultsOfOurs(log: string): string[] {
+  const words = /"msg":"job-(given-back|abandoned)"|broken invariant|unhandled|uncaught|TypeError|ReferenceError/i;
+  return log.split("\n").filter((line) => words.test(line));
 }
 
 /** What serves is what succeeded last, nothing runs beside it, and no replica is left that nobody knows. */
