@@ -26,12 +26,30 @@ export async function decideNow(db: Queryable, parts: AdmissionParts, question: 
  */
 export async function admit(tx: Transaction, parts: AdmissionParts, rollout: Rollout): Promise<Admission> {
   const { tenant, plan, planDigest } = rollout;
-  await lockForAdmission(tx, rollout);
   const principal = { kind: "system" as const };
-  const decision = await decideNow(tx, parts, { tenant, plan, planDigest, gate: "propose", principal, rollout });
+  const question = { tenant, plan, planDigest, gate: "propose" as const, principal, rollout };
+  const [, decision] = await decideUnder(lockForAdmission(tx, rollout), decideNow(tx, parts, question));
   if (decision.decision === "deny") return { ok: false, denials: denialsOf(decision) };
-  await reserve(tx, { tenant, id: rollout.id, microUsdPerHour: reservationOf(rollout, decision) });
-  return { ok: true, slotTaken: await isSlotTaken(tx, rollout) };
+  const [slotTaken] = await Promise.all([
+    isSlotTaken(tx, rollout),
+    reserve(tx, { tenant, id: rollout.id, microUsdPerHour: reservationOf(rollout, decision) }),
+  ]);
+  return { ok: true, slotTaken };
+}
+
+/**
+ * Waits for locks and for a decision that was asked for after them on the same transaction: they are sent together and
+ * run in that order, so that what is decided on is read under the locks.
+ */
+export async function decideUnder<Locked>(
+  locks: Promise<Locked>,
+  deciding: Promise<Decision>,
+): Promise<[Locked, Decision]> {
+  const [locked, decided] = await Promise.allSettled([locks, deciding]);
+  // A lock that was not had fails whatever follows it, and is what the caller must hear of.
+  if (locked.status === "rejected") throw locked.reason;
+  if (decided.status === "rejected") throw decided.reason;
+  return [locked.value, decided.value];
 }
 
 /**

@@ -130,7 +130,8 @@ export class AnswerCommits {
 }
 
 function noticesOf({ after }: AnswerStep, row: AnswerRow): Notice[] {
-  const told: Notice[] = [{ channel: "rollout_events", payload: `${after.tenant}/${after.id}/${after.sequence}` }];
+  const payload = `${after.tenant}/${after.id}/${after.sequence}`;
+  const told: Notice[] = [{ channel: "rollout_events", payload, patient: true }];
   if (row.claimed === false) told.push({ channel: "jobs", payload: "" });
   return told;
 }

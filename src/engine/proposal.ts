@@ -11,7 +11,7 @@ import type { Transaction } from "../store/database.ts";
 import type { EndpointKey } from "../store/queries/admission.ts";
 import { ensureEndpoint } from "../store/queries/endpoints.ts";
 import { lockOpenRollouts, openRolloutOfPlan } from "../store/queries/rollouts.ts";
-import { decideNow, isSlotTaken, lockForAdmission, reservationOf, summaryOf } from "./admission.ts";
+import { decideNow, decideUnder, isSlotTaken, lockForAdmission, reservationOf, summaryOf } from "./admission.ts";
 import { auditFactOf } from "./audit-fact.ts";
 import { auditRowOf } from "./audit-log.ts";
 import { applyEvent, tell } from "./commit.ts";
@@ -108,19 +108,14 @@ async function store(
   // Locks are taken in the order of every commit: rollouts, the endpoint, then the environment.
   const supersedes = proposal.supersede === true && !rollout.dryRun;
   const open = supersedes ? await lockOpenRollouts(tx, at, "not-queued") : [];
-  // Sent together and run in this order: what is decided on is read under the locks.
   const locks = Promise.all([
     ensureEndpoint(tx, at),
     lockForAdmission(tx, rollout),
     supersedes ? lockOpenRollouts(tx, at, "queued") : [],
     rollout.dryRun ? undefined : openRolloutOfPlan(tx, at, rollout.planDigest),
   ]);
-  const decision = await decideNow(tx, parts, questionOf(proposal, rollout)).catch(async (error: unknown) => {
-    // A lock that was not had fails whatever follows it, and is what the caller must hear of.
-    await locks;
-    throw error;
-  });
-  const [, , queued, running] = await locks;
+  const deciding = decideNow(tx, parts, questionOf(proposal, rollout));
+  const [[, , queued, running], decision] = await decideUnder(locks, deciding);
   open.push(...queued);
   if (running !== undefined) return { rollout: running.state, decision: running.decision, repeated: true };
   await supersede(tx, parts, { at, open, decision, by: rollout.id, actor }, facts);

@@ -60,7 +60,7 @@ export async function insertProposed(
     ...[audit.subject, audit.entry, audit.leafHash, pending === null ? null : JSON.stringify(pending.command)],
   ]);
   assert(pending === null || rowCount === 1, "a command has its job, and an endpoint its row");
-  tx.notify("rollout_events", `${rollout.tenant}/${rollout.id}/${rollout.sequence}`);
+  tx.notify("rollout_events", `${rollout.tenant}/${rollout.id}/${rollout.sequence}`, { patient: true });
   if (pending !== null) tx.notify("jobs", "");
 }
 
@@ -99,7 +99,7 @@ export async function saveRollout(
   const { rollout, actor, cause } = change;
   const { atMs, type, ...payload } = change.event;
   const terminal = isTerminal(rollout.phase);
-  tx.notify("rollout_events", `${rollout.tenant}/${rollout.id}/${rollout.sequence}`);
+  tx.notify("rollout_events", `${rollout.tenant}/${rollout.id}/${rollout.sequence}`, { patient: true });
   await tx.query(
     `WITH saved AS (
        UPDATE rollouts SET phase = $3, active = $4, terminal = $5, dry_run = $6, sequence = $7, state = $8, wake_at = $9,

@@ -38,6 +38,7 @@ const TIMER_MS = 500;
 const AUDIT_MS = 1_000;
 /** The safety net below the notifications: everything is looked at this often, though nobody told of anything. */
 const NET_MS = 5_000;
+const BUSY_CLAIM_MS = 5;
 /** How soon a claim that failed is tried again. */
 const CLAIM_AGAIN_MS = 500;
 /** A heartbeat that takes longer than others wait for it. */
@@ -202,6 +203,8 @@ export class Worker {
   async #claimLoop(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
+      // One that works already leaves a single job to those who do not, and takes several at once when all work.
+      if (this.#runner?.isBusy()) await sleep(BUSY_CLAIM_MS, undefined, { signal }).catch(() => undefined);
       this.#woken = false;
       let waitMs = NET_MS;
       try {

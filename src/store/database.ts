@@ -32,7 +32,7 @@ export interface Statement {
 export interface Transaction extends Queryable {
   readonly isTransaction: true;
   /** Tells whoever listens on the channel, soon after the commit and never without it. */
-  notify(channel: string, payload: string): void;
+  notify(channel: string, payload: string, how?: Pick<Notice, "patient">): void;
 }
 
 /** A connection that stays with its holder: a session advisory lock lives as long as it does. */
@@ -125,7 +125,7 @@ export class Database implements Queryable {
     const notices: Notice[] = [];
     const tx: Transaction = {
       isTransaction: true,
-      notify: (channel, payload) => void notices.push({ channel, payload }),
+      notify: (channel, payload, how = {}) => void notices.push({ channel, payload, ...how }),
       query: async <Row extends object>(sql: string, values: readonly unknown[] = []) =>
         resultOf<Row>(await client.query(prepared(sql, values))),
     };

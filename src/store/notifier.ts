@@ -8,7 +8,12 @@ interface Voice {
 export interface Notice {
   channel: string;
   payload: string;
+  /** Nobody acts on it: it may wait a moment for others to go with it. */
+  patient?: true;
 }
+
+/** Too short for a reader to see; long enough for the steps of a quick rollout to be told together. */
+const PATIENCE_MS = 10;
 
 /**
  * Tells what was committed, all that came together in one statement. A NOTIFY inside the transaction itself would make
@@ -20,6 +25,7 @@ export class Notifier {
   readonly #log: StoreLog | undefined;
   #waiting: Notice[] = [];
   #telling: Promise<void> | undefined;
+  #later: NodeJS.Timeout | undefined;
 
   constructor(db: Voice, log: StoreLog | undefined) {
     this.#db = db;
@@ -30,14 +36,22 @@ export class Notifier {
   tell(notices: readonly Notice[]): void {
     if (notices.length === 0) return;
     this.#waiting.push(...notices);
-    this.#telling ??= this.#tellAll().finally(() => {
-      this.#telling = undefined;
-    });
+    if (notices.every(({ patient }) => patient)) this.#later ??= setTimeout(() => this.#tellNow(), PATIENCE_MS);
+    else this.#tellNow();
   }
 
   /** Resolves when everything is told. */
   async told(): Promise<void> {
+    if (this.#waiting.length > 0) this.#tellNow();
     await this.#telling;
+  }
+
+  #tellNow(): void {
+    clearTimeout(this.#later);
+    this.#later = undefined;
+    this.#telling ??= this.#tellAll().finally(() => {
+      this.#telling = undefined;
+    });
   }
 
   async #tellAll(): Promise<void> {
