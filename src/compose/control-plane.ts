@@ -22,6 +22,7 @@ import { composePolicy, type PolicyLoading } from "./compose-policy.ts";
 import { composeWebhooks } from "./compose-webhooks.ts";
 import { controlSocket } from "./control-socket.ts";
 import { DRIVEN_TARGETS, type DrivenTarget } from "./driven-targets.ts";
+import { keepRetention } from "./keep-retention.ts";
 
 /** The API of the control plane, on its own or under the supervisor. */
 export async function composeApi(
@@ -51,7 +52,12 @@ export async function composeWorker(config: Config, log: ProgramLog): Promise<Ru
   const syncCredentials = createCredentialSync(parts, local);
   const { opsHost, opsPort } = config.worker;
   const own = { host: config.hostName, opsHost, opsPort, webhooks: composeWebhooks(config) };
-  return startWorkerRole({ parts, ...own, reconcile, syncCredentials, close }).catch(closing(close));
+  const stopRetention = keepRetention(parts, config);
+  const closeAll = async () => {
+    await stopRetention();
+    await close();
+  };
+  return startWorkerRole({ parts, ...own, reconcile, syncCredentials, close: closeAll }).catch(closing(closeAll));
 }
 
 /** What is open would keep a process alive whose role could not start. */

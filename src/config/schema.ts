@@ -18,6 +18,7 @@ const hostList = z
     /^[A-Za-z0-9._:[\]-]*( *, *[A-Za-z0-9._:[\]-]+)*$/,
     "must be host names or addresses with commas between them",
   );
+const days = z.number().int().min(0).max(36_500);
 const mebibyte = 1024 * 1024;
 
 export const configSchema = z.strictObject({
@@ -77,6 +78,20 @@ export const configSchema = z.strictObject({
         .boolean()
         .default(false)
         .describe("Show tenants, endpoints and versions on /metrics of the invocations' port without a token"),
+    })
+    .prefault({}),
+  retention: z
+    .strictObject({
+      eventsDays: days
+        .default(365)
+        .describe("Days that the history of an ended rollout is kept; 0 keeps it for good. Audit entries always stay"),
+      captureDays: days.default(30).describe("Days that captured requests and answers are kept; 0 keeps them for good"),
+      deliveriesDays: days
+        .default(30)
+        .describe("Days that webhook messages are kept after they were delivered or given up; 0 keeps them for good"),
+      idempotencyDays: days
+        .default(1)
+        .describe("Days that the answer to an idempotency key is kept, 1 at least; 0 keeps it for good"),
     })
     .prefault({}),
   artifacts: z

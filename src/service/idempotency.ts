@@ -2,17 +2,11 @@ import type { OperationName } from "../contract/operations.ts";
 import { PROBLEMS, type ProblemCode } from "../contract/problem.ts";
 import { canonicalJson, sha256Digest } from "../core/plan/canonical.ts";
 import type { Database } from "../store/database.ts";
-import {
-  type KeyedRequest,
-  releaseKey,
-  removeExpiredKeys,
-  storeAnswer,
-  takeKey,
-} from "../store/queries/idempotency.ts";
+import { type KeyedRequest, releaseKey, storeAnswer, takeKey } from "../store/queries/idempotency.ts";
 import type { Principal } from "./principal.ts";
 import { Refusal, refuse } from "./refusal.ts";
 
-/** How long an answer can be asked for again. */
+/** How long an answer can be asked for again; the daily removal (engine/retention.ts) leaves those that are younger. */
 const KEPT_MS = 24 * 3600 * 1000;
 /** A request that has not ended by then died with its process; the key may be taken again for the same request. */
 const ABANDONED_MS = 60_000;
@@ -45,8 +39,7 @@ export async function performOnce<Output>(
   const nowMs = parts.nowMs();
   const times = { nowMs, abandonedBeforeMs: nowMs - ABANDONED_MS, expiredBeforeMs: nowMs - KEPT_MS };
   const found = await takeKey(database, { ...keyed, requestDigest, ...times });
-  if (found === "taken") await sweepNowAndThen(database, requestDigest, times.expiredBeforeMs);
-  else {
+  if (found !== "taken") {
     if (found.requestDigest !== requestDigest) refuse("idempotency-conflict", "The key was used for another request.");
     if (found.status === null) refuse("idempotency-conflict", "The first request with this key is still under way.");
     return replay(found.response as Stored, request.operation) as Output;
@@ -67,11 +60,6 @@ export async function performOnce<Output>(
     }
     throw error;
   }
-}
-
-/** One new key in 256 pays for the removal of those that nobody can ask for any more. */
-async function sweepNowAndThen(database: Database, requestDigest: string, expiredBeforeMs: number): Promise<void> {
-  if (requestDigest.endsWith("00")) await removeExpiredKeys(database, expiredBeforeMs);
 }
 
 function replay(stored: Stored, operation: OperationName): unknown {

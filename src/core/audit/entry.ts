@@ -92,6 +92,7 @@ const DETAILS = {
   encrypted: z.boolean(),
   empty: z.boolean(),
   expiresAt: time,
+  before: time,
 };
 
 const detailsSchema = z.strictObject(DETAILS).partial();

@@ -65,8 +65,3 @@ export async function releaseKey(db: Queryable, request: KeyedRequest): Promise<
     request.key,
   ]);
 }
-
-export async function removeExpiredKeys(db: Queryable, beforeMs: number): Promise<number> {
-  const { rowCount } = await db.query("DELETE FROM idempotency_keys WHERE created_at < $1", [new Date(beforeMs)]);
-  return rowCount;
-}
