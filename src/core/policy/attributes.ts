@@ -131,7 +131,7 @@ export function wordsOf(name: keyof Attributes): readonly string[] | undefined {
   return isEnumeration(type) ? WORDS[type] : undefined;
 }
 
-function isEnumeration(type: string): type is Enumeration {
+export function isEnumeration(type: string): type is Enumeration {
   return Object.hasOwn(WORDS, type);
 }
 
@@ -139,19 +139,26 @@ type Entity = { __entity: { type: string; id: string } };
 type CedarValue = string | number | boolean | Entity | (string | Entity)[];
 
 /**
- * The named attributes as Cedar's JSON has them; one that is absent stays absent. Throws when a value is not of the
- * schema's type, so that Cedar need not compare the whole with the schema on every question.
+ * The named attributes as Cedar's JSON has them, enumerations as entities or as their words; one that is absent stays
+ * absent. Throws when a value is not of the schema's type, so that Cedar need not compare the whole with the schema on
+ * every question.
  */
 export function toCedarContext(
   attributes: Attributes,
-  names: readonly (keyof Attributes)[] = Object.keys(attributes) as (keyof Attributes)[],
+  options: { names: readonly (keyof Attributes)[]; form: "entities" | "words" },
 ): Record<string, CedarValue> {
   const context: Record<string, CedarValue> = {};
-  for (const name of names) {
+  for (const name of options.names) {
     const value: unknown = attributes[name];
-    if (value !== undefined) context[name] = cedarValue(name, value);
+    if (value === undefined) continue;
+    const checked = cedarValue(name, value);
+    context[name] = options.form === "words" && isEntity(checked) ? (value as CedarValue) : checked;
   }
   return context;
+}
+
+function isEntity(value: CedarValue | undefined): boolean {
+  return Array.isArray(value) ? isEntity(value[0]) : typeof value === "object";
 }
 
 function cedarValue(name: keyof Attributes, value: unknown): CedarValue {

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { readPolicyFiles, shippedPolicyFolder } from "../../config/policy-files.ts";
 import type { Parsed } from "../error.ts";
 import { parsePriceTable } from "../pricing/price-table.ts";
+import type { ContextForm } from "./asked-form.ts";
 import { type Attributes, FORMS, OPTIONAL_ATTRIBUTES, toCedarContext, wordsOf } from "./attributes.ts";
 import { evaluate } from "./evaluate.ts";
 import { gatherAttributes } from "./gather-attributes.ts";
@@ -51,7 +52,7 @@ function askAsWritten(set: PolicySet): (attributes: Attributes) => string {
       principal: { type: "Agent", id: "proposer" },
       action: { type: "Action", id: "deployClean" },
       resource: { type: "Endpoint", id: "endpoint" },
-      context: toCedarContext(attributes),
+      context: toCedarContext(attributes, { names: Object.keys(FORMS) as (keyof Attributes)[], form: "entities" }),
       preparsedSchemaName: name,
       preparsedPolicySetId: name,
       validateRequest: true,
@@ -90,20 +91,64 @@ forbid (${principal}, action in Action::"${action}", resource) ${condition};`,
 
 describe("a question to Cedar", () => {
   const overflow = "context.instanceCount * 9007199254740991 * 9007199254740991 > 0";
-  const sets: [string, PolicyFile[]][] = [
-    ["the shipped set", []],
+  const sets: [string, ContextForm, PolicyFile[]][] = [
+    ["the shipped set", "words", []],
     [
       "own policies of every level",
+      "words",
       own(
         ["deploy", "principal is Agent", 'when { context.modelName like "ch*" && context.dryRun }'],
         ["deployUnattended", "principal", 'unless { context.labels.contains("team=growth") }'],
         ["deployProven", "principal is Human", "when { context.restore }"],
-        ["deployClean", "principal", 'when { context.target in [Target::"local", Target::"braket"] }'],
-        ["deploy", 'principal == Agent::"proposer"', "when { context.strategy is Strategy && context.imageNamed }"],
+        ["deployClean", "principal", 'when { [Target::"local", Target::"braket"].contains(context.target) }'],
+        ["deploy", 'principal == Agent::"proposer"', 'when { context.strategy == Strategy::"linear" }'],
+        [
+          "deployClean",
+          "principal",
+          'when { context.verified.containsAny([Evidence::"tests"]) || context.monitorParts == [MonitorPart::"bias"] }',
+        ],
+        [
+          "deployClean",
+          "principal",
+          'when { (if context.dryRun then Gate::"run" else context.gate) != Gate::"propose" && -context.stepPercent < 0 - 9 }',
+        ],
       ),
     ],
     [
+      "an own policy that looks for the environment in a list",
+      "entities",
+      own(["deployClean", "principal", 'when { context.environment in [Environment::"staging"] && context.dryRun }']),
+    ],
+    [
+      "an own policy that compares the words of two enumerations",
+      "entities",
+      own(
+        ["deploy", "principal", "when { context.runtime != context.workload && context.dryRun }"],
+        ["deployClean", "principal", "unless { context.workload == context.runtime || context.restore }"],
+      ),
+    ],
+    [
+      "an own policy that chooses between two enumerations",
+      "entities",
+      own([
+        "deploy",
+        "principal",
+        "when { (if context.dryRun then context.runtime else context.runtime) != context.workload && context.restore }",
+      ]),
+    ],
+    [
+      "an own policy that asks for the type of a word",
+      "entities",
+      own(["deploy", "principal", "when { context.strategy is Strategy && context.imageNamed }"]),
+    ],
+    [
+      "an own policy that asks who proposes",
+      "entities",
+      own(["deploy", "principal", 'when { principal in Agent::"proposer" && context.dryRun }']),
+    ],
+    [
       "policies behind a test of the environment",
+      "words",
       own(
         ["deploy", "principal", 'unless { context.environment != Environment::"staging" || context.stepPercent > 20 }'],
         ["deploy", "principal", 'when { Environment::"production" == context.environment && context.restore }'],
@@ -126,6 +171,7 @@ describe("a question to Cedar", () => {
     ],
     [
       "policies that err",
+      "words",
       own(
         ["deploy", "principal", `when { ${overflow} }`],
         ["deployClean", "principal", `when { context.environment == Environment::"staging" && ${overflow} }`],
@@ -133,10 +179,11 @@ describe("a question to Cedar", () => {
     ],
   ];
 
-  it.each(sets)("is answered as by the written policies with everything compared: %s", (_, rules) => {
+  it.each(sets)("is answered as by the written policies with everything compared: %s", (_, form, rules) => {
     const set = value(loadPolicySet(files, { own: rules }));
+    expect(set.form).toBe(form);
     const written = askAsWritten(set);
-    for (let seed = 1; seed <= 600; seed += 1) {
+    for (let seed = 1; seed <= (rules.length === 0 ? 400 : 120); seed += 1) {
       const attributes = randomAttributes(seed);
       expect(ask(set, attributes), `seed ${seed}`).toBe(written(attributes));
     }

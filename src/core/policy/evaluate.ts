@@ -26,8 +26,8 @@ const RESOURCE = { type: "Endpoint", id: "endpoint" } as const;
  * answer, for Cedar skips a forbid that errors, and a plan must not pass because its evaluation broke.
  */
 export function evaluate(set: PolicySet, principal: Facts["principal"]["kind"], attributes: Attributes): Evaluation {
-  const reads = set.reads.get(attributes.environment);
-  if (reads === undefined) return { forbidding: [], failures: [WHOLE] };
+  const names = set.reads.get(attributes.environment);
+  if (names === undefined) return { forbidding: [], failures: [WHOLE] };
   let answer: AuthorizationAnswer;
   try {
     // The types were compared when the context was made, and without the schema Cedar takes half as long.
@@ -35,7 +35,7 @@ export function evaluate(set: PolicySet, principal: Facts["principal"]["kind"], 
       principal: { type: PRINCIPALS[principal], id: "proposer" },
       action: ACTION,
       resource: RESOURCE,
-      context: toCedarContext(attributes, reads),
+      context: toCedarContext(attributes, { names, form: set.form }),
       preparsedPolicySetId: set.handle,
       entities: [],
     });

@@ -1,6 +1,7 @@
 import type { Parsed, Problem } from "../error.ts";
 import { canonicalJson, sha256Digest } from "../plan/canonical.ts";
-import { AnnotationError, levelOf, readAnnotations } from "./annotations.ts";
+import { AnnotationError, readAnnotations } from "./annotations.ts";
+import { askedForm } from "./asked-form.ts";
 import { cedar, type PolicyJson } from "./cedar.ts";
 import type { Policy, PolicyFile, PolicySet } from "./policy.ts";
 import { reachableReads } from "./reachable-reads.ts";
@@ -42,7 +43,7 @@ export function checkPolicySet(
   if (schema === undefined) return { problems: [{ path: SCHEMA_FILE, message: "the schema is missing" }] };
   const problems: Problem[] = [];
   const policies = new Map<string, Policy>();
-  const asked: Record<string, PolicyJson> = {};
+  const written: Record<string, PolicyJson> = {};
   let base: Policy | undefined;
   const cedarFiles = files.filter((file) => file.path.endsWith(".cedar"));
   for (const policy of cedarFiles.flatMap((file) => readFile(file, problems))) {
@@ -52,7 +53,7 @@ export function checkPolicySet(
     else {
       if (policy.kind === "base") base = policy.policy;
       else policies.set(policy.policy.id, policy.policy);
-      asked[policy.policy.id] = asAsked(policy.json);
+      written[policy.policy.id] = policy.json;
     }
   }
   if (base === undefined) problems.push({ path: "base.cedar", message: "the base permit is missing" });
@@ -60,17 +61,10 @@ export function checkPolicySet(
   problems.push(...validate(schema, texts, (id) => policies.get(id) ?? base));
   if (problems.length > 0) return { problems };
   const handle = `continuum/${digest}`;
-  preparse(handle, asked);
-  return { set: { digest, policies, files, handle, reads: reachableReads(Object.values(asked)) }, problems };
-}
-
-/**
- * A policy as Cedar is asked: its conditions as they were validated, without the notes, which only we read, and without
- * the action, whose lookup takes Cedar as long as most conditions. Every question is about the one action that is in
- * every level's, so this says the same; and a forbid that names no action forbids no less.
- */
-function asAsked({ annotations: _, ...json }: PolicyJson): PolicyJson {
-  return levelOf(json) === undefined ? json : { ...json, action: { op: "All" } };
+  const asked = askedForm(written);
+  preparse(handle, asked.policies);
+  const reads = reachableReads(Object.values(written));
+  return { set: { digest, policies, files, handle, form: asked.context, reads }, problems };
 }
 
 /** The files that decide. Prices change of themselves and are named in each decision; tables only test. */

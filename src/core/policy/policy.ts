@@ -1,3 +1,4 @@
+import type { ContextForm } from "./asked-form.ts";
 import type { EvidenceKind, Level, Obligation } from "./decision.ts";
 import type { ReachableReads } from "./reachable-reads.ts";
 import type { WhatIf } from "./what-if.ts";
@@ -74,6 +75,8 @@ export interface PolicySet {
   files: readonly PolicyFile[];
   /** The name under which Cedar holds the parsed set. */
   handle: string;
+  /** How Cedar holds the set's enumerations, and so how they are asked about. */
+  form: ContextForm;
   /** By environment, what some policy could read there. */
   reads: ReachableReads;
 }

@@ -1,6 +1,7 @@
 import type { Clause, Expr, PolicyJson } from "@cedar-policy/cedar-wasm/nodejs";
 import { READERS, type Read } from "./attribute-readers.ts";
 import { type Attributes, isAttribute } from "./attributes.ts";
+import { compareAlike } from "./enumeration-of.ts";
 
 /** What all plans of one part of a search have in common, and who proposes them. */
 export interface Known {
@@ -52,6 +53,8 @@ function requireKnown(expression: Expr): void {
   } else if (operator === "is") {
     const { left, in: ancestor } = operand as { left: Expr; in?: Expr };
     if (!("Var" in left) || left.Var !== "principal" || ancestor !== undefined) throw new Unsupported("is");
+  } else if (operator in COMPARISONS && !compareAlike((operand as Two).left, (operand as Two).right)) {
+    throw new Unsupported("words of two enumerations");
   } else if (operator === "Set" || operator === "if-then-else" || TESTS.has(operator)) {
     for (const part of Object.values(operand as Record<string, Expr>)) requireKnown(part);
   } else throw new Unsupported(operator);
@@ -221,7 +224,7 @@ function choiceValue(parts: Three, known: Known): Value {
   return { read: (attributes) => ask(condition(attributes) ? yes : no, attributes) };
 }
 
-/** Enumeration values are compared by name: strict validation has seen to it that both sides are of one type. */
+/** Enumeration values are compared by name, for both sides are of one enumeration. */
 function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;
