@@ -44,7 +44,7 @@ const SINCE: Readonly<Record<string, number>> = { io_method: 18 };
 const STARTUP_MS_MAX = 60_000;
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
 
-const dataOf = (cluster: Pick<Cluster, "root">) => join(cluster.root, "data");
+export const dataOf = (cluster: Pick<Cluster, "root">) => join(cluster.root, "data");
 const logOf = (cluster: Cluster) => join(cluster.root, "postgres.log");
 
 /** The major version that the data was made by; undefined when there is none yet. */
@@ -57,15 +57,21 @@ export async function dataVersion(cluster: Pick<Cluster, "root">): Promise<numbe
   }
 }
 
-/** Makes the data directory. It gets its name only when it is whole, so a crash here leaves nothing half made. */
-export async function initialise(cluster: Cluster, options: { password: string; durable: boolean }): Promise<void> {
+/**
+ * Makes the data directory, without waiting for the disk. It gets its name only when it is whole, so a crash here leaves
+ * nothing half made; `beforeNamed` runs just before that.
+ */
+export async function initialise(
+  cluster: Cluster,
+  { password, beforeNamed }: { password: string; beforeNamed(): Promise<void> },
+): Promise<void> {
   const fresh = join(cluster.root, "data.new");
   const passwordFile = join(cluster.root, "password.init");
   await rm(fresh, { recursive: true, force: true });
   // Only this folder belongs to the server's user; the one above, with the password in it, stays ours.
   await mkdir(fresh, { mode: 0o700 });
   await give(fresh, cluster.user);
-  await writeFile(passwordFile, options.password, { mode: 0o600 });
+  await writeFile(passwordFile, password, { mode: 0o600 });
   await give(passwordFile, cluster.user);
   try {
     await run(
@@ -74,7 +80,7 @@ export async function initialise(cluster: Cluster, options: { password: string; 
         ...["-D", fresh, "-U", "continuum", `--pwfile=${passwordFile}`, "--auth=scram-sha-256", "--encoding=UTF8"],
         ...(cluster.binaries.major >= 17 ? ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] : []),
         ...["--locale=C", "--no-instructions"],
-        ...(options.durable ? [] : ["--no-sync"]),
+        "--no-sync",
       ],
       { cwd: cluster.root, env: serverEnvironment(), ...cluster.user },
     );
@@ -90,6 +96,7 @@ export async function initialise(cluster: Cluster, options: { password: string; 
   } finally {
     await rm(passwordFile, { force: true });
   }
+  await beforeNamed();
   await rename(fresh, dataOf(cluster));
 }
 
@@ -206,6 +213,6 @@ async function shortenLog(cluster: Cluster): Promise<void> {
 }
 
 /** Nothing of ours: a PGDATA or PGPORT of the user's would change what is started. */
-function serverEnvironment(): NodeJS.ProcessEnv {
+export function serverEnvironment(): NodeJS.ProcessEnv {
   return { LC_ALL: "C", PATH: "/usr/bin:/bin" };
 }

@@ -8,6 +8,7 @@ import { StoreError, type StoreLog } from "../store-error.ts";
 import { findBinaries } from "./binaries.ts";
 import { type Cluster, dataVersion, initialise, launch, runningServer, shutDown } from "./cluster.ts";
 import { addUser, countUsers, removeUser, withFolderLock } from "./folder-lock.ts";
+import { markUnsynced, setAsideUnsynced, syncFresh } from "./fresh-data.ts";
 import { openToUser, serverUser } from "./server-user.ts";
 
 export interface EmbeddedOptions {
@@ -52,15 +53,27 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
       user: serverUser(),
       binaries: await findBinaries({ user: serverUser(), stagingRoot: root, binDir: options.binDir }),
     };
+    await setAsideUnsynced(cluster);
     const password = await prepare(cluster, options);
     const running = await settled(cluster);
-    const { pid, port } = running ?? (await launchOnSomePort(cluster, options));
-    await addUser(root);
-    const url = (database: string) => `postgres://continuum:${password}@127.0.0.1:${port}/${database}`;
-    await ensureDatabase(url("postgres"));
+    const url = (port: number, database: string) => `postgres://continuum:${password}@127.0.0.1:${port}/${database}`;
+    const launched = async () => {
+      const server = running ?? (await launchOnSomePort(cluster, options));
+      await addUser(root);
+      await ensureDatabase(url(server.port, "postgres"));
+      return server;
+    };
+    const [started, synced] = await Promise.allSettled([launched(), syncFresh(cluster)]);
+    if (started.status === "rejected") throw started.reason;
+    if (synced.status === "rejected") {
+      await removeUser(root);
+      if (running === undefined) await shutDown(cluster);
+      throw synced.reason;
+    }
+    const { pid, port } = started.value;
     options.log?.info(running === undefined ? "database-started" : "database-attached", { port, pid });
     return {
-      url: url("continuum"),
+      url: url(port, "continuum"),
       pid,
       ownedHere: running === undefined,
       clusterDir: root,
@@ -140,7 +153,8 @@ async function prepare(cluster: Cluster, options: EmbeddedOptions): Promise<stri
   // The password comes first: data whose password is lost could never be opened again.
   await writeFile(path, password, { mode: 0o600 });
   try {
-    await initialise(cluster, { password, durable: options.durable ?? true });
+    const durable = options.durable ?? true;
+    await initialise(cluster, { password, beforeNamed: async () => (durable ? markUnsynced(cluster) : undefined) });
   } catch (error) {
     await rm(path, { force: true });
     throw error;
