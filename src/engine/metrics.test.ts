@@ -51,9 +51,12 @@ describe("the engine's figures", () => {
       .then(({ id }) => on.until(id, ({ phase }) => phase === "Baking"));
     expect(await value("continuum_rollouts_open", { phase: "Baking" })).toBe(1);
     expect(await value("continuum_jobs", { state: "claimed" })).toBe(1);
-    const placed = (await value("continuum_audit_entries", { state: "placed" })) ?? 0;
-    const waiting = (await value("continuum_audit_entries", { state: "waiting" })) ?? 0;
-    expect(placed + waiting).toBeGreaterThan(10);
+    // The two are read one after the other, and entries take their places in between.
+    const entries = async () => {
+      const placed = (await value("continuum_audit_entries", { state: "placed" })) ?? 0;
+      return placed + ((await value("continuum_audit_entries", { state: "waiting" })) ?? 0);
+    };
+    await expect.poll(entries).toBeGreaterThan(10);
     expect(await value("continuum_database_up")).toBe(1);
   });
 

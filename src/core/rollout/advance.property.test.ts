@@ -8,6 +8,7 @@ import { brokenInvariants } from "./invariants.ts";
 import { holdsSlot, isTerminal } from "./phases.ts";
 import type { Command, Rollout, RolloutEvent } from "./rollout.ts";
 import { decisionOf, type Happening, needOf, testPlan, testRollout, verdictOf } from "./testing/rollouts.ts";
+import { verdictMark } from "./verdict-mark.ts";
 
 /** What a target holds, told only by the commands that were carried out: the model that every end is checked against. */
 interface World {
@@ -129,6 +130,7 @@ class Life {
     const command = this.rollout.pending?.command;
     if (command === undefined) return;
     if (!of.fails || of.half) this.carryOut(command);
+    if (command.type === "watch" && command.mode === "bake") this.watch(command, of.outcome);
     this.happens(
       of.fails ? { type: "command-failed", command: command.type, message: "no answer" } : this.told(command, of),
     );
@@ -141,7 +143,12 @@ class Life {
     if (command.type === "shift") world.percent = command.percent;
     if (command.type === "promote") Object.assign(world, { stable: false, percent: 100 });
     if (command.type === "rollback") Object.assign(world, { stable: this.start.stable, candidate: false, percent: 0 });
-    if (command.type === "watch" && command.mode === "bake") this.nowMs = Math.max(this.nowMs, command.untilMs);
+  }
+
+  /** An answer comes when the bake is over, or once it says something new. */
+  private watch({ untilMs, quiet }: Extract<Command, { type: "watch" }>, outcome: Verdict["outcome"]): void {
+    const known = quiet?.known === verdictMark(verdictOf(outcome));
+    this.nowMs = Math.max(this.nowMs, untilMs, known ? (quiet.untilMs ?? 0) : 0);
   }
 
   private told(command: Command, of: { refuses: boolean; outcome: Verdict["outcome"] }): Happening {
