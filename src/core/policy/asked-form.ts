@@ -1,10 +1,7 @@
 import type { Expr, PolicyJson } from "@cedar-policy/cedar-wasm/nodejs";
 import { levelOf } from "./annotations.ts";
-import { isEnumeration } from "./attributes.ts";
+import { type ContextForm, isEnumeration } from "./attributes.ts";
 import { compareAlike } from "./enumeration-of.ts";
-
-/** How enumerated attributes are written in a question: as Cedar's entities, or as their bare words. */
-export type ContextForm = "entities" | "words";
 
 export interface AskedForm {
   policies: Record<string, PolicyJson>;

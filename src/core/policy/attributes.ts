@@ -138,6 +138,9 @@ export function isEnumeration(type: string): type is Enumeration {
 type Entity = { __entity: { type: string; id: string } };
 type CedarValue = string | number | boolean | Entity | (string | Entity)[];
 
+/** How enumerated attributes are written in a question: as Cedar's entities, or as their bare words. */
+export type ContextForm = "entities" | "words";
+
 /**
  * The named attributes as Cedar's JSON has them, enumerations as entities or as their words; one that is absent stays
  * absent. Throws when a value is not of the schema's type, so that Cedar need not compare the whole with the schema on
@@ -145,7 +148,7 @@ type CedarValue = string | number | boolean | Entity | (string | Entity)[];
  */
 export function toCedarContext(
   attributes: Attributes,
-  options: { names: readonly (keyof Attributes)[]; form: "entities" | "words" },
+  options: { names: readonly (keyof Attributes)[]; form: ContextForm },
 ): Record<string, CedarValue> {
   const context: Record<string, CedarValue> = {};
   for (const name of options.names) {

@@ -3,8 +3,14 @@ import { describe, expect, it } from "vitest";
 import { readPolicyFiles, shippedPolicyFolder } from "../../config/policy-files.ts";
 import type { Parsed } from "../error.ts";
 import { parsePriceTable } from "../pricing/price-table.ts";
-import type { ContextForm } from "./asked-form.ts";
-import { type Attributes, FORMS, OPTIONAL_ATTRIBUTES, toCedarContext, wordsOf } from "./attributes.ts";
+import {
+  type Attributes,
+  type ContextForm,
+  FORMS,
+  OPTIONAL_ATTRIBUTES,
+  toCedarContext,
+  wordsOf,
+} from "./attributes.ts";
 import { evaluate } from "./evaluate.ts";
 import { gatherAttributes } from "./gather-attributes.ts";
 import { loadPolicySet, type PolicyFile, type PolicySet, SCHEMA_FILE } from "./load-policy-set.ts";

@@ -1,4 +1,4 @@
-import type { ContextForm } from "./asked-form.ts";
+import type { ContextForm } from "./attributes.ts";
 import type { EvidenceKind, Level, Obligation } from "./decision.ts";
 import type { ReachableReads } from "./reachable-reads.ts";
 import type { WhatIf } from "./what-if.ts";
