@@ -11,6 +11,7 @@ import type { Stamp } from "./engine-process.ts";
 import {
   type BenchOptions,
   cpuPercent,
+  cpuSeconds,
   type Figure,
   type Measurement,
   median,
@@ -22,7 +23,11 @@ import {
 } from "./measure.ts";
 
 const PEER = "DBOS Transact, same PostgreSQL";
-/** What a rollout on an empty endpoint does: verify, snapshot, gate, provision, shift, watch, promote. */
+/**
+ * What a rollout on an empty endpoint does: verify, snapshot, gate, provision, shift, watch, promote. None has fewer, so
+ * the peer's workflow has as many. Both sides begin within what is measured: ours with a proposal that is decided and
+ * stored, theirs with the row of a workflow that is enqueued.
+ */
 const STEPS = 7;
 const AT_ONCE = 100;
 
@@ -69,23 +74,30 @@ const theirWorkers = async <T>({ on }: Bench, count: number, work: (children: Ch
     work,
   );
 
-async function run(bench: Bench, plan: Plan, ended: Promise<void>): Promise<void> {
-  const { decision } = await propose(bench.parts, { tenant: TENANT, actor: ROBOT, plan });
+async function run(bench: Bench, plan: Plan, ends: Endings): Promise<void> {
+  const { decision, rollout } = await propose(bench.parts, { tenant: TENANT, actor: ROBOT, plan });
   must(decision.decision === "allow", `${plan.metadata.name} is allowed`);
-  await ended;
+  await ends.of(rollout.id);
 }
 
-/** Resolves when a rollout of the endpoint has its last event. */
-async function endings(bench: Bench): Promise<{ next(name: string): Promise<void>; stop(): Promise<void> }> {
-  const waiting = new Map<string, () => void>();
+interface Endings {
+  of(id: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Resolves when a rollout has its last event. */
+async function endings(bench: Bench): Promise<Endings> {
+  const ends = new Map<string, PromiseWithResolvers<void>>();
+  const end = (id: string) => {
+    const known = ends.get(id) ?? Promise.withResolvers<void>();
+    ends.set(id, known);
+    return known;
+  };
   const stop = await bench.on.database.listen("rollout_events", (payload) => {
     const [, id = "", sequence] = payload.split("/");
-    if (Number(sequence) !== STEPS + 1) return;
-    void bench.on.database
-      .query<{ name: string }>("SELECT name FROM rollouts WHERE tenant = $1 AND id = $2", [TENANT, id])
-      .then(({ rows }) => waiting.get(rows[0]?.name ?? "")?.());
+    if (Number(sequence) === STEPS + 1) end(id).resolve();
   });
-  return { next: (name) => new Promise((resolve) => waiting.set(name, resolve)), stop };
+  return { of: (id) => end(id).promise, stop };
 }
 
 let versions = 0;
@@ -101,7 +113,7 @@ async function idleSteps(bench: Bench): Promise<Figure[]> {
     const ends = await endings(bench);
     for (let index = 0; index < count + 5; index += 1) {
       if (index === 5) await worker?.call("stamps"); // Warm now.
-      await run(bench, nextPlan("idle"), ends.next("idle"));
+      await run(bench, nextPlan("idle"), ends);
     }
     await ends.stop();
     const stamps = (await worker?.call<Stamp[]>("stamps")) ?? [];
@@ -132,15 +144,14 @@ function gaps(stamps: readonly Stamp[]): number[] {
 /** Whole rollouts, from their proposal to their last event, with a hundred of them under way. */
 async function throughput(bench: Bench, workers: number): Promise<Figure[]> {
   const count = (bench.quick ? 2 : 5) * AT_ONCE;
-  const ours = await ourWorkers(bench, workers, async () => {
+  const ours = await ourWorkers(bench, workers, async (children) => {
     const ends = await endings(bench);
     const lanes = async (total: number) => {
       let left = total;
       const lane = async (_: unknown, index: number) => {
         while (left > 0) {
           left -= 1;
-          const name = `lane-${index}`;
-          await run(bench, nextPlan(name), ends.next(name));
+          await run(bench, nextPlan(`lane-${index}`), ends);
         }
       };
       const startMs = performance.now();
@@ -149,25 +160,38 @@ async function throughput(bench: Bench, workers: number): Promise<Figure[]> {
     };
     await lanes(AT_ONCE);
     const before = await succeeded(bench);
+    const used = processorUse([process.pid, ...children.map(({ pid }) => pid), ...processTree(bench.on.pid)]);
     const tookMs = await lanes(count);
+    const each = (used() / count) * 1000;
     must((await succeeded(bench)) - before === count, `${count} rollouts succeeded`);
     await ends.stop();
-    return (count / tookMs) * 1000;
+    return { perSecond: (count / tookMs) * 1000, each };
   });
   const theirs = await theirWorkers(bench, workers, async (executors) => {
     const each = (total: number) => ({ count: total / workers, atOnce: AT_ONCE / workers, steps: STEPS });
     await Promise.all(executors.map((executor) => executor.call("run", each(AT_ONCE))));
+    const used = processorUse([...executors.map(({ pid }) => pid), ...processTree(bench.on.pid)]);
     const startMs = performance.now();
     await Promise.all(executors.map((executor) => executor.call("run", each(count))));
-    return (count / (performance.now() - startMs)) * 1000;
+    return { perSecond: (count / (performance.now() - startMs)) * 1000, each: (used() / count) * 1000 };
   });
-  bench.say(`${workers} workers: ${ours.toFixed(0)} rollouts/s, peer ${theirs.toFixed(0)}`);
+  bench.say(`${workers} workers: ${ours.perSecond.toFixed(0)} rollouts/s, peer ${theirs.perSecond.toFixed(0)}`);
   const name = `${AT_ONCE} at once, ${workers} worker${workers === 1 ? "" : "s"}`;
-  const both = { unit: "/s", peer: PEER };
+  const figure = (what: string, unit: string, [value, peerValue]: [number, number], aim: Figure["aim"]): Figure => ({
+    ...{ name: `step ${what}, ${name}`, value, unit, peer: PEER, peerValue, aim },
+  });
+  const rates: [number, number] = [ours.perSecond, theirs.perSecond];
   return [
-    { ...both, name: `step rollouts per second, ${name}`, value: ours, peerValue: theirs, aim: { above: 130 } },
-    { ...both, name: `step commits per second, ${name}`, value: ours * STEPS, peerValue: theirs * STEPS, aim: null },
+    figure("rollouts per second", "/s", rates, { above: 130 }),
+    figure("commits per second", "/s", [rates[0] * STEPS, rates[1] * STEPS], null),
+    figure("processor time for a rollout, all processes", "ms", [ours.each, theirs.each], null),
   ];
+}
+
+/** Processor time that these processes use from now on, in seconds: unlike a rate it hardly minds other programs. */
+function processorUse(pids: readonly number[]): () => number {
+  const before = pids.map(cpuSeconds);
+  return () => pids.reduce((sum, pid, index) => sum + Math.max(0, cpuSeconds(pid) - (before[index] ?? 0)), 0);
 }
 
 async function succeeded({ on }: Bench): Promise<number> {

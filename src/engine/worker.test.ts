@@ -56,7 +56,7 @@ test("a worker that was taken for dead while it was frozen finds out and starts 
   const first = await on.worker();
   const before = first.id;
   await on.database.query("DELETE FROM workers");
-  await expect.poll(() => first.id, { timeout: 3000 }).not.toBe(before);
+  await expect.poll(() => first.id, { timeout: 6000 }).not.toBe(before);
   const { id } = await on.propose({});
   expect((await on.ended(id)).phase).toBe("Succeeded");
 });

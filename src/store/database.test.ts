@@ -149,3 +149,14 @@ test("a session tells when it is lost, once, and not when it is closed", async (
   await other.close();
   expect(lost).toHaveLength(1);
 });
+
+test("statements that are sent together all happen or none does, and one alone needs no transaction", async () => {
+  await on.database.query("CREATE TABLE together (n integer PRIMARY KEY)");
+  const insert = (n: number) => ({ sql: "INSERT INTO together VALUES ($1) RETURNING n", values: [n] });
+  const results = await on.database.together<{ n: number }>([insert(1), insert(2)]);
+  expect(results.map(({ rows }) => rows)).toEqual([[{ n: 1 }], [{ n: 2 }]]);
+  await expect(on.database.together([insert(3), insert(1), insert(4)])).rejects.toMatchObject({ code: "23505" });
+  expect((await on.database.together([insert(5)])).length).toBe(1);
+  const { rows } = await on.database.query<{ n: number }>("SELECT n FROM together ORDER BY n");
+  expect(rows.map(({ n }) => n)).toEqual([1, 2, 5]);
+});

@@ -68,7 +68,7 @@ export class Database implements Queryable {
       keepAlive: true,
       types: { getTypeParser },
     };
-    this.#pool = new pg.Pool({ ...this.#config, pipeline: true, max: options.max ?? 4, idleTimeoutMillis: 30_000 });
+    this.#pool = new pg.Pool({ ...this.#config, pipeline: true, max: options.max ?? 4, idleTimeoutMillis: 10_000 });
     // A connection that breaks while idle is replaced at the next query; without a listener it would end the process.
     this.#pool.on("error", (error) => this.#log?.warn("database-connection-lost", { reason: error.message }));
     this.#pool.on("connect", (client) => client.on("error", () => undefined));
@@ -235,11 +235,17 @@ async function sendTogether<Row extends object>(
   statements: readonly Statement[],
 ): Promise<Result<Row>[]> {
   const wrapped = statements.length > 1;
-  const asked: Promise<pg.QueryResult>[] = [
-    ...(wrapped ? [client.query("BEGIN")] : []),
-    ...statements.map(({ sql, values }) => client.query(prepared(sql, values))),
-    ...(wrapped ? [client.query("COMMIT")] : []),
-  ];
+  const { stream } = client.connection;
+  const asked: Promise<pg.QueryResult>[] = [];
+  // Held back until the last is there: each write of its own would wake the server for one statement.
+  stream.cork();
+  try {
+    if (wrapped) asked.push(client.query("BEGIN"));
+    for (const { sql, values } of statements) asked.push(client.query(prepared(sql, values)));
+    if (wrapped) asked.push(client.query("COMMIT"));
+  } finally {
+    stream.uncork();
+  }
   const answers = await Promise.allSettled(asked);
   const failed = answers.find((answer) => answer.status === "rejected");
   if (failed !== undefined) throw failed.reason;
