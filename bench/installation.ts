@@ -8,6 +8,7 @@ import { sumModel } from "../src/serving/testing/test-models.ts";
 import { startEmbedded } from "../src/store/embedded/embedded.ts";
 import { createApiClient } from "../src/surfaces/cli/client.ts";
 import { deploy, importModel, planOf, submit, trustedKey } from "../test/e2e/testing/deployables.ts";
+import { builtProgram } from "./built-program.ts";
 import {
   type BenchOptions,
   cpuPercent,
@@ -22,25 +23,29 @@ import {
   until,
 } from "./measure.ts";
 
-const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 const POSTGRESQL = "bare PostgreSQL, the same binaries and settings";
 
-/** `continuum start` as a user runs it: from an empty disk to ready, at rest, and with a plan. */
+/** `continuum start` as a user of the package runs it: from an empty disk to ready, at rest, and with a plan. */
 export const measureInstallation: Measurement = async (options) => {
   const bare = await bareDatabase(options.quick ? 1 : 4);
+  const program = await builtProgram();
   const cold: number[] = [];
-  for (let round = 0; round < (options.quick ? 0 : 4); round += 1) {
-    await withInstallation(async ({ coldMs }) => void cold.push(coldMs));
+  try {
+    for (let round = 0; round < (options.quick ? 0 : 4); round += 1) {
+      await withInstallation(program.main, async ({ coldMs }) => void cold.push(coldMs));
+    }
+    const ofOne = await withInstallation(program.main, async (installation) => {
+      cold.push(installation.coldMs);
+      return [...(await atRest(installation, options, bare)), await planToServing(installation, options)];
+    });
+    const coldStart: Figure = {
+      ...{ name: "cold start to ready, empty disk", value: median(cold) / 1000, unit: "s", aim: { below: 3 } },
+      ...{ peer: `${POSTGRESQL}: initdb to ready`, peerValue: bare.coldMs / 1000 },
+    };
+    return [coldStart, ...ofOne];
+  } finally {
+    program.remove();
   }
-  const ofOne = await withInstallation(async (installation) => {
-    cold.push(installation.coldMs);
-    return [...(await atRest(installation, options, bare)), await planToServing(installation, options)];
-  });
-  const coldStart: Figure = {
-    ...{ name: "cold start to ready, empty disk", value: median(cold) / 1000, unit: "s", aim: { below: 3 } },
-    ...{ peer: `${POSTGRESQL}: initdb to ready`, peerValue: bare.coldMs / 1000 },
-  };
-  return [coldStart, ...ofOne];
 };
 
 interface BareDatabase {
@@ -78,11 +83,11 @@ interface Installation {
   token: string;
 }
 
-async function withInstallation<T>(work: (installation: Installation) => Promise<T>): Promise<T> {
+async function withInstallation<T>(main: string, work: (installation: Installation) => Promise<T>): Promise<T> {
   const folder = await scratchFolder("installation");
   const logFile = join(folder.path, "log");
   const startMs = performance.now();
-  const child = launch(folder.path, logFile);
+  const child = launch(main, { folder: folder.path, logFile });
   let outside: string[] = [];
   try {
     const started = await readiness(child, logFile);
@@ -98,12 +103,12 @@ async function withInstallation<T>(work: (installation: Installation) => Promise
   }
 }
 
-function launch(folder: string, logFile: string): ChildProcess {
+function launch(main: string, { folder, logFile }: { folder: string; logFile: string }): ChildProcess {
   const log = openSync(logFile, "a", 0o600);
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("CONTINUUM_"));
   const ports = { CONTINUUM_API_PORT: "0", CONTINUUM_SERVING_PORT: "0", CONTINUUM_WORKER_OPS_PORT: "0" };
   try {
-    return spawn(process.execPath, [MAIN, "start"], {
+    return spawn(process.execPath, [main, "start"], {
       cwd: folder,
       env: { ...Object.fromEntries(inherited), HOME: folder, CONTINUUM_DATA_DIR: join(folder, "data"), ...ports },
       stdio: ["ignore", log, log, "ipc"],
