@@ -28,7 +28,9 @@ const PAUSE_AFTER_ERROR_MS = 2_000;
  */
 export class WebhookPump {
   readonly #options: Required<Omit<WebhookPumpOptions, "onAttempt">> & Pick<WebhookPumpOptions, "onAttempt">;
-  readonly #unlisten: (() => Promise<void>)[] = [];
+  #unlisten: (() => Promise<void>) | undefined;
+  /** Stops hearing of every event; set while somebody has a webhook. */
+  #deafen: (() => Promise<void>) | undefined;
   readonly #busy = new Map<DeliveryRow, Promise<void>>();
   /** Tenants of whom something was told since the last look. */
   readonly #dirty = new Set<string>();
@@ -49,8 +51,7 @@ export class WebhookPump {
   async start(): Promise<void> {
     const { database } = this.#options.parts;
     // Before the first look, so that nothing falls between the two.
-    this.#unlisten.push(await database.listen("webhooks", () => this.#onWebhooks()));
-    this.#unlisten.push(await database.listen("rollout_events", (payload) => this.#onEvent(payload)));
+    this.#unlisten = await database.listen("webhooks", () => this.#onWebhooks());
     this.#loop = this.#run();
   }
 
@@ -61,7 +62,8 @@ export class WebhookPump {
     await this.#loop;
     const late = new Promise<void>((resolve) => void setTimeout(resolve, graceMs).unref());
     await Promise.race([Promise.all(this.#busy.values()), late]);
-    for (const unlisten of this.#unlisten) await unlisten();
+    await this.#deafen?.();
+    await this.#unlisten?.();
   }
 
   #onWebhooks(): void {
@@ -105,26 +107,39 @@ export class WebhookPump {
     const { parts, netMs } = this.#options;
     if (this.#tenants === undefined) {
       const changes = this.#changes;
-      const tenants = new Set(await tenantsWithWebhooks(parts.database));
+      const found = new Set(await tenantsWithWebhooks(parts.database));
       // Who was told of a change while this was read asked for another look, and may not be answered with this one.
       if (changes !== this.#changes) return 0;
-      this.#tenants = tenants;
+      this.#tenants = found;
       this.#netAtMs = 0;
+      await this.#hearEvents(found.size > 0);
     }
-    if (this.#tenants.size === 0) return undefined;
+    const tenants = this.#tenants;
+    if (tenants === undefined) return 0;
+    if (tenants.size === 0) return undefined;
     // A notification that was lost costs as much as this, and no more.
     if (performance.now() >= this.#netAtMs) {
-      for (const tenant of this.#tenants) this.#dirty.add(tenant);
+      for (const tenant of tenants) this.#dirty.add(tenant);
       this.#netAtMs = performance.now() + netMs;
     }
     for (const tenant of [...this.#dirty]) {
       this.#dirty.delete(tenant);
-      if (this.#tenants.has(tenant)) await dispatchNotifications(parts, tenant);
+      if (tenants.has(tenant)) await dispatchNotifications(parts, tenant);
     }
     while (await this.#claim());
     const next = await nextDeliveryAt(parts.database);
     const dueMs = next === undefined ? netMs : next.getTime() - parts.nowMs();
     return Math.min(netMs, Math.max(dueMs, PAUSE_MS));
+  }
+
+  /** Every commit of every rollout would wake every worker, so nobody listens where nobody has to be told. */
+  async #hearEvents(wanted: boolean): Promise<void> {
+    const { database } = this.#options.parts;
+    if (wanted) this.#deafen ??= await database.listen("rollout_events", (payload) => this.#onEvent(payload));
+    else {
+      await this.#deafen?.();
+      this.#deafen = undefined;
+    }
   }
 
   /** True when there may be more. */
