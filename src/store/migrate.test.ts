@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { migrate } from "./migrate.ts";
+import { migrate, requireSchema, schemaState } from "./migrate.ts";
 import { migrations } from "./migrations/index.ts";
 import { createTestDatabase, type TestDatabase } from "./testing/test-database.ts";
 
@@ -15,6 +15,28 @@ const extra = { name: "9999-extra", sql: "CREATE TABLE extra (id integer)" };
 test("migrating again changes nothing, also when several programs start at once", async () => {
   const results = await Promise.all([1, 2, 3].map(() => migrate(on.database)));
   for (const result of results) expect(result).toEqual({ from: migrations.length, to: migrations.length });
+});
+
+test("a database behind the program is told apart from one that is ready, and is not changed by the look", async () => {
+  const older = await createTestDatabase();
+  try {
+    await requireSchema(older.database);
+    await older.database.query("DROP SCHEMA public CASCADE");
+    await older.database.query("CREATE SCHEMA public");
+    await expect(requireSchema(older.database)).rejects.toMatchObject({
+      code: "database-older",
+      message: expect.stringContaining("no tables of Continuum yet"),
+    });
+    await migrate(older.database, migrations.slice(0, 1));
+    expect(await schemaState(older.database)).toEqual({ from: 1, to: migrations.length });
+    await expect(requireSchema(older.database)).rejects.toMatchObject({
+      message: expect.stringContaining("`continuum migrate`"),
+    });
+    expect(await migrate(older.database)).toEqual({ from: 1, to: migrations.length });
+    await requireSchema(older.database);
+  } finally {
+    await older.close();
+  }
 });
 
 test("a migration that fails leaves nothing of itself", async () => {
