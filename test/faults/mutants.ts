@@ -16,7 +16,10 @@ export const MUTANTS = {
   "deadline-forgotten": { what: "the timers are lost", rule: /goes on past its deadline|is overdue for approval/ },
   "fresh-keys": { what: "each try of an effect has a key of its own", rule: /was never ordered/ },
   "rollback-skipped": { what: "a rollback is reported and not done", rule: /was rolled back/ },
-  "inconclusive-passes": { what: "what cannot be measured counts as good", rule: /succeeded although it is (silent|bad)/ },
+  "inconclusive-passes": {
+    what: "what cannot be measured counts as good",
+    rule: /succeeded although it is (silent|bad)/,
+  },
   "bake-cut": { what: "a pass ends a bake before its time", rule: /left its bake before it was over/ },
   "reconcile-missing": { what: "nobody cleans up after a failed rollback", rule: /never became what is wanted/ },
 } as const satisfies Record<string, { what: string; rule: RegExp }>;
