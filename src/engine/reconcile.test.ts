@@ -69,6 +69,29 @@ test("what was deleted and still serves is removed", async () => {
   expect(await variants(endpoint)).toBeUndefined();
 });
 
+test("what was deployed after the backup that the database came from is not undone, until somebody deploys again", async () => {
+  const endpoint = await deployed("ahead");
+  const status = await target().describe({ tenant: TENANT, endpoint });
+  const generation = status?.generation ?? 0;
+  await on.database.query("INSERT INTO restores VALUES (now(), $1, $2)", [generation - 1, generation + 1]);
+  await on.database.query(
+    `UPDATE endpoints SET desired = jsonb_set(desired, '{version,variant}', '"r-before"') WHERE name = 'ahead'`,
+  );
+  const reconcile = reconciler();
+  for (let look = 0; look < 3; look += 1) await reconcile();
+  expect(await target().describe({ tenant: TENANT, endpoint })).toEqual(status);
+  const said = on.logged.filter(({ event }) => event === "endpoint-ahead-of-backup");
+  expect(said).toMatchObject([{ facts: { endpoint: "development-ahead", generation } }]);
+
+  await on.ended((await on.propose({ name: "ahead", version: "2.0.0" })).id);
+  await on.database.query(
+    "UPDATE endpoints SET desired = jsonb_set(desired, '{version,instanceCount}', '2') WHERE name = 'ahead'",
+  );
+  await reconcile();
+  await reconcile();
+  expect(await variants(endpoint)).toEqual([{ role: "stable", percent: 100, wanted: 2 }]);
+});
+
 test("a candidate whose rollback failed for good is taken away, and its rollout stays Failed", async () => {
   const endpoint = await deployed("half");
   on.faults.plan = ({ method, at }) =>

@@ -4,6 +4,7 @@ import type { EndpointRef } from "../core/rollout/rollout.ts";
 import type { Effect, EndpointStatus, Target, TenantEndpoint } from "../drivers/target/target.ts";
 import type { Transaction } from "../store/database.ts";
 import { lockEndpoint, nextGeneration } from "../store/queries/endpoints.ts";
+import { isOfLostTime } from "../store/queries/restored-work.ts";
 import { readSnapshot } from "../store/queries/rollouts.ts";
 import { type AuditFact, appendAudit } from "./audit-log.ts";
 import { type CredentialSink, createCredentialSync } from "./credential-sync.ts";
@@ -44,6 +45,8 @@ interface Looks {
   after: Map<string, string>;
   /** What could not be put right, until it is. */
   failures: Map<string, { mark: string; count: number; notBeforeMs: number }>;
+  /** What was said to be newer than the backup. */
+  ahead: Set<string>;
 }
 
 /**
@@ -57,6 +60,7 @@ export function createReconciler(options: ReconcilerOptions): () => Promise<void
   const syncCredentials = sink === undefined ? undefined : createCredentialSync(parts, sink);
   let before = new Map<string, string>();
   const failures: Looks["failures"] = new Map();
+  const ahead: Looks["ahead"] = new Set();
   let away = false;
   return async () => {
     const after = new Map<string, string>();
@@ -64,7 +68,7 @@ export function createReconciler(options: ReconcilerOptions): () => Promise<void
       await syncCredentials?.();
       for (const name of targets) {
         const target = parts.targets.get(name);
-        if (target !== undefined) await reconcileTarget(options, target, { before, after, failures });
+        if (target !== undefined) await reconcileTarget(options, target, { before, after, failures, ahead });
       }
       away = false;
     } catch (error) {
@@ -79,7 +83,8 @@ export function createReconciler(options: ReconcilerOptions): () => Promise<void
 
 async function reconcileTarget({ parts, host }: ReconcilerOptions, target: Target, looks: Looks): Promise<void> {
   for (const endpoint of await restingEndpoints(parts, { target: target.name, host })) {
-    const deviation = deviationOf(endpoint.desired, await target.describe(endpoint));
+    const status = await target.describe(endpoint);
+    const deviation = deviationOf(endpoint.desired, status);
     const key = JSON.stringify([target.name, endpoint.tenant, endpoint.endpoint]);
     const mark = JSON.stringify(deviation);
     const failed = looks.failures.get(key);
@@ -87,6 +92,7 @@ async function reconcileTarget({ parts, host }: ReconcilerOptions, target: Targe
     if (deviation === undefined) continue;
     looks.after.set(key, mark);
     if (looks.before.get(key) !== mark) continue;
+    if (status !== undefined && (await isAhead(parts, endpoint, status, looks))) continue;
     if (failed?.mark === mark && parts.nowMs() < failed.notBeforeMs) continue;
     const healed = await healAlone(parts, target, { at: endpoint, deviation });
     if (healed !== false) continue;
@@ -94,6 +100,26 @@ async function reconcileTarget({ parts, host }: ReconcilerOptions, target: Targe
     const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** count);
     looks.failures.set(key, { mark, count, notBeforeMs: parts.nowMs() + waitMs });
   }
+}
+
+/**
+ * After a restore a target that lived on may serve what was deployed since the backup. That is newer than what the
+ * database wants, and is not undone: a deployment of somebody who knows decides. It is said once, not at every look.
+ */
+async function isAhead(
+  { database, log }: ReconcilerOptions["parts"],
+  { tenant, endpoint }: Resting,
+  { generation }: EndpointStatus,
+  { ahead }: Looks,
+): Promise<boolean> {
+  if (!(await isOfLostTime(database, generation))) return false;
+  const key = JSON.stringify([tenant, endpoint, generation]);
+  if (!ahead.has(key)) {
+    const named = `${endpoint.environment}-${endpoint.name}`;
+    log.warn("endpoint-ahead-of-backup", { tenant, endpoint: named, target: endpoint.target, generation });
+  }
+  ahead.add(key);
+  return true;
 }
 
 interface Repair {

@@ -1,4 +1,4 @@
-import type { Transaction } from "../database.ts";
+import type { Queryable, Transaction } from "../database.ts";
 
 /**
  * Further than any control plane gets between a backup and its restore (2^40 effects), and a step that 2^53 has room
@@ -16,10 +16,14 @@ export async function settleRestored(
   atMs: number,
 ): Promise<{ openRollouts: number; generation: number }> {
   const { rows } = await tx.query<{ generation: number }>(
-    `SELECT setval('effect_generation', greatest(
-       (SELECT last_value FROM effect_generation), (SELECT max(generation) FROM jobs), (SELECT max(generation) FROM endpoints)
-     ) + $1::bigint) AS generation`,
-    [GENERATION_STEP],
+    `WITH given_out AS (
+       SELECT greatest((SELECT last_value FROM effect_generation), (SELECT max(generation) FROM jobs),
+         (SELECT max(generation) FROM endpoints)) AS newest
+     )
+     INSERT INTO restores (restored_at, generation_before, generation_after)
+     SELECT $2, newest, setval('effect_generation', newest + $1::bigint) FROM given_out
+     RETURNING generation_after AS generation`,
+    [GENERATION_STEP, new Date(atMs)],
   );
   await tx.query(
     `UPDATE jobs SET worker = NULL, claimed_at = NULL, run_at = least(run_at, $1), generation = nextval('effect_generation')`,
@@ -27,4 +31,13 @@ export async function settleRestored(
   );
   const open = await tx.query<{ count: number }>("SELECT count(*) AS count FROM rollouts WHERE NOT terminal");
   return { openRollouts: open.rows[0]?.count ?? 0, generation: rows[0]?.generation ?? 0 };
+}
+
+/** Whether an effect of that generation was made after a backup that this database was filled from, and is not in it. */
+export async function isOfLostTime(db: Queryable, generation: number): Promise<boolean> {
+  const { rowCount } = await db.query(
+    "SELECT FROM restores WHERE $1 > generation_before AND $1 < generation_after LIMIT 1",
+    [generation],
+  );
+  return rowCount > 0;
 }
