@@ -19,19 +19,18 @@ export class Variant {
   readonly statuses = new Map<number, number>();
   readonly latencyBuckets = new Float64Array(LATENCY_BUCKETS_MS.length + 1);
   latencySumMs = 0;
-  /** Says in every answer which version it came from. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** Says in every answer which version it came from: whole header lines, made once. */
+  readonly headerLines: string;
 
   constructor(options: { spec: Version; pool: ReplicaPool; life: { requests: number; errors: number } }) {
     this.spec = options.spec;
     this.pool = options.pool;
     this.life = options.life;
     const variant = headerText(options.spec.variant);
-    this.headers = {
-      "x-continuum-variant": variant,
-      "x-continuum-model-version": headerText(options.spec.modelVersion),
-      "x-amzn-invoked-production-variant": variant,
-    };
+    this.headerLines =
+      `x-continuum-variant: ${variant}\r\n` +
+      `x-continuum-model-version: ${headerText(options.spec.modelVersion)}\r\n` +
+      `x-amzn-invoked-production-variant: ${variant}\r\n`;
   }
 
   /** Counts an answer for the operators; the caller's faults too. */

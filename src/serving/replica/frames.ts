@@ -26,33 +26,42 @@ export type OutputFormat = (typeof OUTPUT_FORMAT)[keyof typeof OUTPUT_FORMAT];
 export class FrameWriter {
   readonly #socket: Socket;
   #parts: Buffer[] = [];
-  #scheduled = false;
+  #scheduled: NodeJS.Immediate | null = null;
 
   constructor(socket: Socket) {
     this.#socket = socket;
   }
 
-  /** `meta` are the payload's first four bytes as one big-endian number. */
-  write(id: number, meta: number, body: Uint8Array): void {
-    const copies = body.byteLength <= COPY_BYTES_MAX;
-    const head = Buffer.allocUnsafe(HEADER_BYTES + META_BYTES + (copies ? body.byteLength : 0));
-    head.writeUInt32BE(META_BYTES + body.byteLength, 0);
+  /** `meta` are the payload's first four bytes as one big-endian number. A text is written as UTF-8. */
+  write(id: number, meta: number, body: Uint8Array | string): void {
+    const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
+    const copies = bytes <= COPY_BYTES_MAX || typeof body === "string";
+    const head = Buffer.allocUnsafe(HEADER_BYTES + META_BYTES + (copies ? bytes : 0));
+    head.writeUInt32BE(META_BYTES + bytes, 0);
     head.writeUInt32BE(id, 4);
     head.writeUInt32BE(meta, HEADER_BYTES);
-    if (copies) head.set(body, HEADER_BYTES + META_BYTES);
+    if (typeof body === "string") head.write(body, HEADER_BYTES + META_BYTES);
+    else if (copies) head.set(body, HEADER_BYTES + META_BYTES);
     this.#parts.push(head);
-    if (!copies) this.#parts.push(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(this.#flush);
+    if (!copies && typeof body !== "string")
+      this.#parts.push(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+    this.#scheduled ??= setImmediate(this.#flush);
+  }
+
+  /** Writes what waits now: for who knows that nothing will join it in this turn. */
+  flush(): void {
+    if (this.#scheduled === null) return;
+    clearImmediate(this.#scheduled);
+    this.#flush();
   }
 
   readonly #flush = (): void => {
-    this.#scheduled = false;
+    this.#scheduled = null;
     const parts = this.#parts;
     this.#parts = [];
     if (this.#socket.destroyed) return;
-    const only = parts.length === 1 ? parts[0] : undefined;
+    // One small copy is cheaper than a list of parts for the kernel.
+    const only = parts.length === 1 ? parts[0] : joined(parts);
     if (only !== undefined) {
       this.#socket.write(only);
       return;
@@ -63,9 +72,17 @@ export class FrameWriter {
   };
 }
 
+function joined(parts: Buffer[]): Buffer | undefined {
+  const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
+  return bytes <= COPY_BYTES_MAX ? Buffer.concat(parts, bytes) : undefined;
+}
+
 export type OnFrame = (id: number, meta: number, body: Buffer) => void;
 
-/** Cuts a byte stream into frames. A body is a view of the received chunk, so keeping it keeps the whole chunk. */
+/**
+ * Cuts a byte stream into frames. A body is a view of the received chunk, so keeping it keeps the whole chunk; of a
+ * chunk whose memory its owner uses again, a body is a copy.
+ */
 export class FrameReader {
   readonly #onFrame: OnFrame;
   #waiting: Buffer[] = [];
@@ -77,24 +94,26 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  push(chunk: Buffer): void {
+  push(chunk: Buffer, { reused }: { reused: boolean } = { reused: false }): void {
     let bytes = chunk;
+    let copy = reused;
     if (this.#waitingBytes > 0) {
-      this.#waiting.push(chunk);
+      this.#waiting.push(reused ? Buffer.from(chunk) : chunk);
       this.#waitingBytes += chunk.byteLength;
       if (this.#waitingBytes < this.#neededBytes) return;
       bytes = Buffer.concat(this.#waiting, this.#waitingBytes);
+      copy = false;
       this.#waiting = [];
       this.#waitingBytes = 0;
     }
-    const used = this.#read(bytes);
+    const used = this.#read(bytes, copy);
     if (used === bytes.byteLength) return;
     const rest = used === 0 ? bytes : bytes.subarray(used);
-    this.#waiting.push(rest);
+    this.#waiting.push(copy ? Buffer.from(rest) : rest);
     this.#waitingBytes = rest.byteLength;
   }
 
-  #read(bytes: Buffer): number {
+  #read(bytes: Buffer, copy: boolean): number {
     let at = 0;
     while (bytes.byteLength - at >= HEADER_BYTES) {
       const payloadBytes = bytes.readUInt32BE(at);
@@ -105,8 +124,9 @@ export class FrameReader {
         this.#neededBytes = HEADER_BYTES + payloadBytes;
         return at;
       }
-      const bodyAt = at + HEADER_BYTES + META_BYTES;
-      this.#onFrame(bytes.readUInt32BE(at + 4), bytes.readUInt32BE(at + HEADER_BYTES), bytes.subarray(bodyAt, end));
+      const view = bytes.subarray(at + HEADER_BYTES + META_BYTES, end);
+      const body = copy ? Buffer.from(view) : view;
+      this.#onFrame(bytes.readUInt32BE(at + 4), bytes.readUInt32BE(at + HEADER_BYTES), body);
       at = end;
     }
     this.#neededBytes = HEADER_BYTES;

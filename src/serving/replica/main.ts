@@ -54,6 +54,7 @@ async function readStart(): Promise<{ order: StartOrder; bytes: Uint8Array }> {
 function serve({ socket, model, order }: { socket: Socket; model: Model; order: StartOrder }): void {
   const writer = new FrameWriter(socket);
   let welcome = false;
+  let unanswered = 0;
   const reader = new FrameReader((id, meta, body) => {
     const op = metaOp(meta);
     if (op === OP.hello) {
@@ -69,8 +70,12 @@ function serve({ socket, model, order }: { socket: Socket; model: Model; order: 
       return writer.write(id, replyMeta(200, OUTPUT_FORMAT.json), Buffer.from(JSON.stringify(rss)));
     }
     if (op !== OP.infer) return void socket.destroy();
+    unanswered += 1;
     void model.answer(body, metaInput(meta), metaOutput(meta)).then((answer) => {
-      writer.write(id, replyMeta(answer.status, answer.output), Buffer.from(answer.body));
+      unanswered -= 1;
+      writer.write(id, replyMeta(answer.status, answer.output), answer.body);
+      // What came together is answered together, and nobody waits for another turn of the loop.
+      if (unanswered === 0) writer.flush();
     });
   });
   socket.on("error", () => socket.destroy());

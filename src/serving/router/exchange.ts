@@ -1,8 +1,9 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { Endpoint, Variant } from "../endpoint.ts";
 import type { InputFormat, OutputFormat } from "../replica/frames.ts";
 import type { ReplicaLink, ReplyHandler } from "../supervisor/replica-link.ts";
 import type { LiveWaiter } from "../supervisor/replica-pool.ts";
+import type { BodySink, Inbound } from "./inbound.ts";
 import type { Load } from "./overload.ts";
 
 /** What an exchange needs of the router. */
@@ -10,12 +11,15 @@ export interface ExchangeOwner {
   replied(exchange: Exchange, status: number, output: number, body: Buffer): void;
   lost(exchange: Exchange): void;
   live(exchange: Exchange): void;
+  received(exchange: Exchange, chunk: Buffer): void;
+  complete(exchange: Exchange): void;
+  aborted(exchange: Exchange): void;
 }
 
 /** One invocation from its admission to its answer. A class with plain fields: thousands a second are made. */
-export class Exchange implements ReplyHandler, LiveWaiter {
+export class Exchange implements ReplyHandler, LiveWaiter, BodySink {
   readonly owner: ExchangeOwner;
-  readonly request: IncomingMessage;
+  readonly request: Inbound;
   readonly response: ServerResponse;
   readonly endpoint: Endpoint;
   readonly share: Load;
@@ -23,6 +27,8 @@ export class Exchange implements ReplyHandler, LiveWaiter {
   readonly input: InputFormat;
   readonly output: OutputFormat;
   body: Buffer = EMPTY;
+  /** All parts of a body that came in more than one. */
+  parts: Buffer[] | null = null;
   bodyBytes = 0;
   /** The version that was drawn: what happens counts for it, wherever the answer comes from in the end. */
   assigned: Variant | null = null;
@@ -46,7 +52,7 @@ export class Exchange implements ReplyHandler, LiveWaiter {
 
   constructor(options: {
     owner: ExchangeOwner;
-    request: IncomingMessage;
+    request: Inbound;
     response: ServerResponse;
     endpoint: Endpoint;
     share: Load;
@@ -74,6 +80,31 @@ export class Exchange implements ReplyHandler, LiveWaiter {
 
   onLost(): void {
     this.owner.lost(this);
+  }
+
+  onChunk(chunk: Buffer): void {
+    this.owner.received(this, chunk);
+  }
+
+  onComplete(): void {
+    this.owner.complete(this);
+  }
+
+  onAborted(): void {
+    this.owner.aborted(this);
+  }
+
+  /** Keeps one more part of the body. */
+  take(chunk: Buffer): void {
+    if (this.bodyBytes === 0) this.body = chunk;
+    else if (this.parts === null) this.parts = [this.body, chunk];
+    else this.parts.push(chunk);
+    this.bodyBytes += chunk.byteLength;
+  }
+
+  joinBody(): void {
+    if (this.parts !== null) this.body = Buffer.concat(this.parts, this.bodyBytes);
+    this.parts = null;
   }
 }
 

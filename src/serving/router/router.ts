@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { JudgeAlarm } from "../../core/monitor/canary-judge.ts";
 import type { Endpoint, EndpointTable, Variant } from "../endpoint.ts";
@@ -8,11 +8,13 @@ import { OP, OUTPUT_FORMAT, requestMeta } from "../replica/frames.ts";
 import type { Capture } from "./capture.ts";
 import { type CredentialTable, mayInvoke } from "./credential-table.ts";
 import { Exchange, type ExchangeOwner } from "./exchange.ts";
+import { Inbound } from "./inbound.ts";
 import { sendModel } from "./model-page.ts";
 import { overload, TenantLoads } from "./overload.ts";
 import { INVOKE_PROBLEMS, type InvokeProblem, problemBody, readFailure, sendProblem } from "./problem.ts";
 import type { RouterLimits } from "./router-limits.ts";
 import { inputFormat, matchRoute, outputFormat, type Route } from "./routes.ts";
+import { type Answer, sendAnswer } from "./send-answer.ts";
 import { sendJson } from "./send-json.ts";
 
 export interface RouterOptions {
@@ -36,7 +38,7 @@ const SLOW_CALLERS = { headersTimeout: 10_000, requestTimeout: 60_000, connectio
 const SWEEP_MS = 20;
 /** The first attempt and one more: a request that kills replicas must not go round and kill them all. */
 const ATTEMPTS_MAX = 2;
-const JOINED_BYTES_MAX = 16 * 1024;
+const KEEP_ALIVE_SECONDS = 65;
 const RETRY_AFTER = { "retry-after": "1" };
 
 /** Receives invocations, draws the version, hands them to a replica and judges what comes back. */
@@ -56,8 +58,9 @@ export class Router implements ExchangeOwner {
 
   constructor(options: RouterOptions) {
     this.#options = options;
-    this.#server = createServer({ keepAliveTimeout: 65_000, ...SLOW_CALLERS, noDelay: true }, (request, response) =>
-      this.#handle(request, response),
+    this.#server = createServer(
+      { keepAliveTimeout: KEEP_ALIVE_SECONDS * 1000, ...SLOW_CALLERS, noDelay: true, IncomingMessage: Inbound },
+      (request, response) => this.#handle(request, response),
     );
     this.#server.maxConnections = options.limits.connectionsMax;
     this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
@@ -88,7 +91,7 @@ export class Router implements ExchangeOwner {
     await closed;
   }
 
-  #handle(request: IncomingMessage, response: ServerResponse): void {
+  #handle(request: Inbound, response: ServerResponse): void {
     this.#requests += 1;
     const requestId = `${this.#bootPrefix}-${this.#requests.toString(36)}`;
     const route = matchRoute(request.method ?? "", request.url ?? "");
@@ -96,8 +99,7 @@ export class Router implements ExchangeOwner {
     else this.#answerOther(request, response, route, requestId);
   }
 
-  #answerOther(request: IncomingMessage, response: ServerResponse, route: Route, requestId: string): void {
-    request.resume();
+  #answerOther(request: Inbound, response: ServerResponse, route: Route, requestId: string): void {
     switch (route.kind) {
       case "live":
         sendJson(response, 200, { live: true });
@@ -125,7 +127,7 @@ export class Router implements ExchangeOwner {
     }
   }
 
-  #sendMetrics(request: IncomingMessage, response: ServerResponse, requestId: string): void {
+  #sendMetrics(request: Inbound, response: ServerResponse, requestId: string): void {
     const anonymous = request.headers.authorization === undefined;
     const reader = anonymous ? null : this.#authenticated(request, response, requestId);
     if (reader === null && !anonymous) return;
@@ -136,7 +138,7 @@ export class Router implements ExchangeOwner {
   }
 
   /** Whose valid token the request shows; null when none, and then the caller was told so. */
-  #authenticated(request: IncomingMessage, response: ServerResponse, requestId: string): InvokeCredential | null {
+  #authenticated(request: Inbound, response: ServerResponse, requestId: string): InvokeCredential | null {
     const credential = this.#options.credentials.find(request.headers.authorization, Date.now());
     if (credential !== undefined) return credential;
     this.#refuse(
@@ -152,7 +154,7 @@ export class Router implements ExchangeOwner {
   }
 
   /** The endpoint, when the token may invoke it. To anybody else it is as if it did not exist. */
-  #authorised(request: IncomingMessage, response: ServerResponse, name: string, requestId: string): Endpoint | null {
+  #authorised(request: Inbound, response: ServerResponse, name: string, requestId: string): Endpoint | null {
     const credential = this.#authenticated(request, response, requestId);
     if (credential === null) return null;
     const endpoint = this.#options.endpoints.get(credential.tenant, name);
@@ -163,7 +165,7 @@ export class Router implements ExchangeOwner {
   }
 
   #invoke(
-    request: IncomingMessage,
+    request: Inbound,
     response: ServerResponse,
     route: Extract<Route, { kind: "invoke" }>,
     requestId: string,
@@ -191,33 +193,28 @@ export class Router implements ExchangeOwner {
     this.inFlight += 1;
     endpoint.inFlight += 1;
     share.inFlight += 1;
-    this.#receive(new Exchange({ owner: this, request, response, endpoint, share, requestId, input, output }));
+    request.sink = new Exchange({ owner: this, request, response, endpoint, share, requestId, input, output });
   }
 
-  #receive(exchange: Exchange): void {
-    const chunks: Buffer[] = [];
-    exchange.request.on("data", (chunk: Buffer) => {
-      if (exchange.done) return;
-      exchange.bodyBytes += chunk.byteLength;
-      this.#heldBytes += chunk.byteLength;
-      exchange.share.heldBytes += chunk.byteLength;
-      if (exchange.bodyBytes > this.#options.limits.bodyBytesMax) {
-        this.#finish(exchange);
-        this.#tooLarge(exchange.response, exchange.requestId);
-        return;
-      }
-      chunks.push(chunk);
-    });
-    exchange.request.on("end", () => {
-      if (exchange.done) return;
-      const only = chunks.length === 1 ? chunks[0] : undefined;
-      exchange.body = only ?? Buffer.concat(chunks, exchange.bodyBytes);
-      this.#dispatch(exchange);
-    });
-    // A caller that goes away before its body is complete was never asked for; afterwards the answer still counts.
-    exchange.response.on("close", () => {
-      if (exchange.assigned === null && !exchange.done) this.#finish(exchange);
-    });
+  received(exchange: Exchange, chunk: Buffer): void {
+    if (exchange.done) return;
+    exchange.take(chunk);
+    this.#heldBytes += chunk.byteLength;
+    exchange.share.heldBytes += chunk.byteLength;
+    if (exchange.bodyBytes <= this.#options.limits.bodyBytesMax) return;
+    this.#finish(exchange);
+    this.#tooLarge(exchange.response, exchange.requestId);
+  }
+
+  complete(exchange: Exchange): void {
+    if (exchange.done) return;
+    exchange.joinBody();
+    this.#dispatch(exchange);
+  }
+
+  /** A caller that goes away before its body is complete was never asked for; afterwards the answer still counts. */
+  aborted(exchange: Exchange): void {
+    if (exchange.assigned === null && !exchange.done) this.#finish(exchange);
   }
 
   #dispatch(exchange: Exchange): void {
@@ -308,32 +305,22 @@ export class Router implements ExchangeOwner {
   }
 
   /** The one place where an exchange with a version ends. */
-  #answer(exchange: Exchange, answer: { status: number; contentType: string; body: Buffer }): void {
-    const { response, assigned } = exchange;
+  #answer(exchange: Exchange, answer: Answer): void {
+    const { response, assigned, requestId } = exchange;
     const from = exchange.asked ?? assigned;
     const latencyMs = performance.now() - exchange.startedMs;
-    if (!response.destroyed && from !== null) {
-      const headers: Record<string, string | number> = {
-        "content-type": answer.contentType,
-        "content-length": answer.body.byteLength,
-        ...from.headers,
-        "x-request-id": exchange.requestId,
-      };
-      if (answer.status === 503) headers["retry-after"] = "1";
-      response.writeHead(answer.status, headers);
-      // As latin1 the bytes stay what they are, and Node sends them with the headers in one write instead of two parts.
-      if (answer.body.byteLength <= JOINED_BYTES_MAX) response.end(answer.body.toString("latin1"), "latin1");
-      else response.end(answer.body);
-    }
+    if (!response.destroyed && from !== null)
+      sendAnswer(response, answer, {
+        versionLines: from.headerLines,
+        requestId,
+        keepAliveSeconds: KEEP_ALIVE_SECONDS,
+      });
     if (assigned !== null) this.#judge(exchange, { assigned, answer, latencyMs });
     this.#asked.delete(exchange);
     this.#finish(exchange);
   }
 
-  #judge(
-    exchange: Exchange,
-    outcome: { assigned: Variant; answer: { status: number; contentType: string; body: Buffer }; latencyMs: number },
-  ): void {
+  #judge(exchange: Exchange, outcome: { assigned: Variant; answer: Answer; latencyMs: number }): void {
     const { assigned, answer, latencyMs } = outcome;
     const { endpoint, candidate, probability } = exchange;
     const atMs = Date.now();

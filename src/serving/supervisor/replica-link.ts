@@ -12,6 +12,7 @@ export interface ReplyHandler {
 
 const FORGOTTEN: ReplyHandler = { onReply: () => undefined, onLost: () => undefined };
 const HELLO_MS_MAX = 5000;
+const READ_BYTES = 64 * 1024;
 const NO_BODY = new Uint8Array(0);
 
 /** One connection to one replica, with any number of requests in flight on it. */
@@ -23,26 +24,30 @@ export class ReplicaLink {
   #closed = false;
   onClose: (() => void) | null = null;
 
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    this.#writer = new FrameWriter(socket);
+  private constructor(socketPath: string) {
     const reader = new FrameReader((id, meta, body) => this.#take(id, meta, body));
-    socket.on("data", (chunk: Buffer) => {
+    // One buffer for all that is ever read here: a new one of this size for each answer is most of a read's cost.
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    const callback = (bytes: number) => {
       try {
-        reader.push(chunk);
+        reader.push(buffer.subarray(0, bytes), { reused: true });
       } catch {
         // Out of step with the replica: nothing that follows can be trusted.
         socket.destroy();
       }
-    });
+      return true;
+    };
+    const socket = connect({ path: socketPath, onread: { buffer, callback } });
+    this.#socket = socket;
+    this.#writer = new FrameWriter(socket);
     socket.on("error", () => socket.destroy());
     socket.on("close", () => this.#lose());
   }
 
   /** Connects and proves the token. Throws when nobody listens, or somebody else does. */
   static async open(options: { socketPath: string; token: string }): Promise<{ link: ReplicaLink; hello: Hello }> {
-    const socket = await connected(options.socketPath);
-    const link = new ReplicaLink(socket);
+    const link = new ReplicaLink(options.socketPath);
+    await link.#connected();
     const reply = await link.ask(OP.hello, Buffer.from(options.token), HELLO_MS_MAX);
     if (reply === null) {
       link.close();
@@ -101,6 +106,16 @@ export class ReplicaLink {
     this.#socket.destroy();
   }
 
+  #connected(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.once("error", reject);
+      this.#socket.once("connect", () => {
+        this.#socket.off("error", reject);
+        resolve();
+      });
+    });
+  }
+
   #takeId(): number {
     let id = this.#nextId;
     while (this.#pending.has(id)) id = id >= 0xffff_fffe ? 1 : id + 1;
@@ -124,15 +139,4 @@ export class ReplicaLink {
     this.onClose?.();
     for (const handler of lost) handler.onLost();
   }
-}
-
-function connected(socketPath: string): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(socketPath);
-    socket.once("error", reject);
-    socket.once("connect", () => {
-      socket.off("error", reject);
-      resolve(socket);
-    });
-  });
 }
