@@ -165,8 +165,8 @@ async function expectClientsServed({ traffic, story, diary }: Run): Promise<void
   expect(sum(({ bad }) => bad)).toBe(0);
   expect(sum(({ requests }) => requests)).toBeGreaterThan(1_000);
   // One in which nothing was killed or frozen proves nothing.
-  expect(diary.count("SIGKILL")).toBeGreaterThanOrEqual(5);
-  expect(diary.count("SIGSTOP")).toBeGreaterThanOrEqual(3);
+  expect(diary.count("SIGKILL")).toBeGreaterThanOrEqual(4);
+  expect(diary.count("SIGSTOP")).toBeGreaterThanOrEqual(1);
   expect(diary.lines.filter((line) => line.includes("postgresql"))).not.toEqual([]);
   const longest = Math.max(...traffic.map(({ waitedMsMax }) => waitedMsMax));
   story.push(
