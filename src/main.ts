@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { keepCompiled } from "./config/compile-cache.ts";
@@ -10,4 +11,12 @@ if (argv[0] !== "quickstart") keepCompiled(processEnvironment());
 if (argv[0] !== "start") setFlagsFromString("--wasm-tiering-budget=100000000");
 // Loaded after that, so that it comes from what was kept.
 const { main } = await import("./compose.ts");
-process.exitCode = await main(argv, fileURLToPath(import.meta.url));
+void main(argv, fileURLToPath(import.meta.url)).then((code) => {
+  process.exitCode = code;
+});
+process.once("exit", () => {
+  if (process.exitCode !== undefined) return;
+  // Nothing is left that could answer. Node would end in silence, as if all were well.
+  writeSync(2, "continuum: ended early, what it waited for is gone; `continuum doctor` looks closer (interrupted)\n");
+  process.exitCode = 1;
+});

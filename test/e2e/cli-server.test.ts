@@ -28,6 +28,8 @@ const OFFLINE = [
   "policy diff",
   "config check",
   "config schema",
+  "completion",
+  "doctor",
 ];
 
 /** Webhooks of this test go to loopback. */

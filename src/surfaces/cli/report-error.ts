@@ -3,6 +3,7 @@ import { CliError } from "./cli-error.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
 import { printable } from "./printable.ts";
+import { systemRefusal } from "./system-error.ts";
 
 /** What `-o json` prints on standard error when a command could not do what was asked. */
 interface ErrorView {
@@ -36,6 +37,11 @@ function viewOf(error: unknown, debug: boolean): ErrorView {
       ...(typeof problem === "string" ? { problem } : {}),
       ...(typeof status === "number" ? { status } : {}),
     };
+  }
+  const refusal = systemRefusal(error);
+  if (refusal !== undefined) {
+    const { code, message } = refusal;
+    return { code, message: `${printable(message)} (${code})`, exitCode: EXIT.failed };
   }
   const message = error instanceof Error ? error.message : String(error);
   // A failure with a code was foreseen, and its message is worded for whoever reads it.

@@ -48,8 +48,12 @@ function start(app: Hono, hostname: string, port: number): Promise<ServerType> {
     resolve(server);
   });
   const failed = (cause: NodeJS.ErrnoException) => {
-    const code: HttpServerErrorCode = cause.code === "EADDRINUSE" ? "address-in-use" : "listen-failed";
-    reject(new ContinuumError(code, `Cannot listen on ${hostname}:${port}: ${cause.code ?? cause.message}`, { cause }));
+    const isTaken = cause.code === "EADDRINUSE";
+    const code: HttpServerErrorCode = isTaken ? "address-in-use" : "listen-failed";
+    const why = isTaken
+      ? "another program listens there: stop it, or set another port (0 picks a free one); `continuum doctor` looks closer"
+      : (cause.code ?? cause.message);
+    reject(new ContinuumError(code, `Cannot listen on ${hostname}:${port}: ${why}`, { cause }));
   };
   server.once("error", failed);
   return promise;
