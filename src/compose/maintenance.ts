@@ -1,5 +1,6 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeClientFile } from "../config/client-settings.ts";
 import type { Config } from "../config/schema.ts";
 import type { BackupVerdict, RestoreSummary } from "../core/backup/summary.ts";
 import { ContinuumError } from "../core/error.ts";
@@ -10,6 +11,7 @@ import { onlyStart } from "../roles/only-start.ts";
 import { programLog } from "../roles/program-log.ts";
 import { type BackupParts, type KeyAtHand, sealingKey } from "../service/backup/backup-parts.ts";
 import { createBackup } from "../service/backup/create-backup.ts";
+import { recoverAdmin } from "../service/backup/recover-admin.ts";
 import { restoreBackup } from "../service/backup/restore-backup.ts";
 import { verifyBackup } from "../service/backup/verify-backup.ts";
 import { bootstrap } from "../service/bootstrap.ts";
@@ -44,25 +46,36 @@ export function composeMaintenance({ version }: { version: string }): Maintenanc
       await archive.close();
       return { ...summary, seal };
     },
-    restoreBackup: ({ config, path }) => restore(config, path),
+    restoreBackup: ({ config, path, newAdminToken }) => restore(config, { path, newAdminToken }),
   };
 }
 
-async function restore(config: Config, path: string): Promise<RestoreSummary> {
+async function restore(
+  config: Config,
+  { path, newAdminToken }: { path: string; newAdminToken: boolean },
+): Promise<RestoreSummary> {
   const parts = { artifactsRoot: artifactsRoot(config), keys: await keysOf(config) };
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   // A program that starts meanwhile would make its first tenant in what has to be empty.
   const release = await onlyStart(config.dataDir);
   let close = async () => undefined as unknown;
+  let database: Database | undefined;
   try {
-    return await restoreBackup({
+    const restored = await restoreBackup({
       ...{ path, parts, dataDir: config.dataDir, nowMs: Date.now },
       openDatabase: async () => {
         const opened = await open(config, {});
         close = opened.close;
+        database = opened.database;
         return opened.database;
       },
     });
+    if (newAdminToken && database !== undefined) {
+      const token = await recoverAdmin({ database, nowMs: Date.now }, { tenant: config.tenant });
+      // `start` writes the address that it listens at.
+      writeClientFile(config.dataDir, { url: `http://127.0.0.1:${config.api.port}`, token });
+    }
+    return restored;
   } finally {
     await close();
     await release();

@@ -84,7 +84,7 @@ test.skipIf(process.platform === "win32")(
     const [tenant = ""] = readdirSync(join(on.dataDir, "artifacts"));
     // Reading a pipe that nobody writes to takes until somebody gives up.
     const pipe = join(on.dataDir, "artifacts", tenant, "f".repeat(64));
-    execFileSync("mkfifo", [pipe]);
+    execFileSync("sh", ["-c", `mkfifo "$0"`, pipe]);
     const create = [MAIN, "backup", "create", "--out", out];
     const child = spawn(process.execPath, create, { env: environmentOf(on.dataDir), stdio: "ignore" });
     const exited = new Promise((resolve) => child.once("exit", resolve));
@@ -130,7 +130,7 @@ test("what was lost goes on from the backup: tokens, models that serve, rollouts
   const folder = folderOf("restored");
   const dataDir = join(folder, "data");
   bringKeys(dataDir);
-  const restored = continuum(dataDir, "backup", "restore", backup, "-o", "json");
+  const restored = continuum(dataDir, "backup", "restore", backup, "--new-admin-token", "-o", "json");
   expect(restored.err).toContain("revoked");
   expect(JSON.parse(restored.out)).toMatchObject({ tenants: 1, openRollouts: 1 });
   expect(continuum(dataDir, "backup", "restore", backup).err).toContain("(not-empty)");
@@ -138,6 +138,12 @@ test("what was lost goes on from the backup: tokens, models that serve, rollouts
   const program = await startProgram(MAIN, folder);
   try {
     const admin = createApiClient({ url: program.started.url, token });
+    // The token of the backup and the one that the restore made for whoever had lost it.
+    const client = JSON.parse(readFileSync(join(dataDir, "cli.json"), "utf8"));
+    expect(client.token).not.toBe(token);
+    const again = createApiClient({ url: client.url, token: client.token });
+    expect(await again.call("rollouts.get", { params: { id: baking } })).toMatchObject({ id: baking });
+    expect(restored.out).not.toContain(client.token);
     expect(await ended(admin, baking)).toMatchObject({ phase: "Succeeded" });
     // Nothing ran here before: the data plane is brought to what the database wants, from the artifacts.
     await invocable({ servingUrl: program.started.servingUrl, invokeToken: on.invokeToken }, "served");

@@ -34,7 +34,8 @@ export interface Maintenance {
     postgresBin: string | undefined;
   }): Promise<BackupSummary>;
   verifyBackup(options: { config: Config; path: string }): Promise<BackupVerdict>;
-  restoreBackup(options: { config: Config; path: string }): Promise<RestoreSummary>;
+  /** With `newAdminToken` also a token for this host's commands, left in the data folder. */
+  restoreBackup(options: { config: Config; path: string; newAdminToken: boolean }): Promise<RestoreSummary>;
 }
 
 /** What the composition root hands in, so that no surface imports a driver or a server. Each resolves to an exit code. */

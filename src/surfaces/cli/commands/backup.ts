@@ -35,7 +35,8 @@ export async function backupVerify(context: CommandContext): Promise<number> {
 export async function backupRestore(context: CommandContext): Promise<number> {
   const config = await context.config();
   const path = pathOf(context, context.argument(0));
-  const restored = await (await context.injected.maintenance()).restoreBackup({ config, path });
+  const newAdminToken = context.flag("newAdminToken");
+  const restored = await (await context.injected.maintenance()).restoreBackup({ config, path, newAdminToken });
   await context.show({ file: path, ...restored }, () =>
     textRecord({
       ...facts(restored),
@@ -45,6 +46,7 @@ export async function backupRestore(context: CommandContext): Promise<number> {
       ...(restored.configFile === null ? {} : { settings: `laid beside as ${restored.configFile}` }),
     }),
   );
+  if (newAdminToken) context.note("A fresh token of admin lies in the data folder for this user's commands.");
   context.note("Tokens are those of the backup: look for some that were revoked since with `continuum token list`.");
   return EXIT.ok;
 }

@@ -60,7 +60,13 @@ export const backupGroup: CommandGroup = {
         "Stop the server first. The keys that the backup names must be in their places. Rollouts that had not ended go\n" +
         "on at the next `start`; tokens that were revoked since the backup are valid again until you revoke them.",
       arguments: [{ name: "<file>", description: "made by `backup create`" }],
-      options: [DATABASE],
+      options: [
+        DATABASE,
+        {
+          flags: "--new-admin-token",
+          description: "make a token of `admin` for this user's commands, for when those of the backup are lost",
+        },
+      ],
       examples: [
         "backup restore continuum.tar --data-dir /var/lib/continuum",
         "backup restore continuum.tar --database-url env:DATABASE_URL",
