@@ -25,8 +25,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const mount = (at: string, options: string) =>
-  spawnSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", at]).status === 0;
-const unmount = (at: string) => spawnSync("umount", [at]);
+  spawnSync("/bin/mount", ["-t", "tmpfs", "-o", options, "tmpfs", at]).status === 0;
+const unmount = (at: string) => spawnSync("/bin/umount", [at]);
 
 interface Ended {
   code: number | null;

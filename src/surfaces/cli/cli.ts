@@ -52,6 +52,10 @@ async function parseCommandLine(argv: readonly string[], injected: Injected, io:
 const LOADERS: ContextLoaders = {
   config: async (context) => (await import("./load-settings.ts")).loadSettings(context).config,
   client: async (context) => (await import("./open-client.ts")).openClient(context),
+  program: () => {
+    const silent = () => undefined;
+    return buildProgram({ groups: COMMAND_GROUPS, version: "", write: { out: silent, err: silent }, found: silent });
+  },
 };
 
 async function runCommand({ spec, args, options }: Invocation, injected: Injected, io: Io): Promise<number> {

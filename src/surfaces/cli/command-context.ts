@@ -1,3 +1,4 @@
+import type { Command } from "commander";
 import type { Config } from "../../config/schema.ts";
 import { malformed } from "./cli-error.ts";
 import type { ApiClient } from "./client.ts";
@@ -20,6 +21,8 @@ export interface ItemPage<Item> {
 export interface ContextLoaders {
   config(context: CommandContext): Promise<Config>;
   client(context: CommandContext): Promise<ApiClient>;
+  /** The tree that parses the command line, with nobody behind it. */
+  program(): Command;
 }
 
 /** What a running command has: its arguments and options, its streams, and on demand the settings and the client. */
@@ -98,6 +101,10 @@ export class CommandContext {
   client(): Promise<ApiClient> {
     this.#client ??= this.#loaders.client(this);
     return this.#client;
+  }
+
+  program(): Command {
+    return this.#loaders.program();
   }
 
   /** The result: as JSON when that was asked for, else as text for people. */

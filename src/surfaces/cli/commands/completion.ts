@@ -1,12 +1,9 @@
-import type { Command } from "commander";
 import type { CommandContext } from "../command-context.ts";
 import { bashScript } from "../completion/bash-script.ts";
 import { type CompletedPlace, completionModel } from "../completion/completion-model.ts";
 import { fishScript } from "../completion/fish-script.ts";
 import { powershellScript } from "../completion/powershell-script.ts";
 import { zshScript } from "../completion/zsh-script.ts";
-import { buildProgram } from "../program.ts";
-import { COMMAND_GROUPS } from "../specs/command-groups.ts";
 
 const SCRIPTS: Readonly<Record<string, (places: readonly CompletedPlace[]) => string>> = {
   bash: bashScript,
@@ -18,12 +15,6 @@ const SCRIPTS: Readonly<Record<string, (places: readonly CompletedPlace[]) => st
 /** Prints a shell's script. It holds every command and option of this build, so that Tab starts no program. */
 export async function completion(context: CommandContext): Promise<number> {
   const script = SCRIPTS[context.argument(0)];
-  await context.io.out(script?.(completionModel(programTree())) ?? "");
+  await context.io.out(script?.(completionModel(context.program())) ?? "");
   return 0;
-}
-
-/** The tree that parses the command line, with nobody behind it. */
-export function programTree(): Command {
-  const silent = () => undefined;
-  return buildProgram({ groups: COMMAND_GROUPS, version: "", write: { out: silent, err: silent }, found: silent });
 }

@@ -3,13 +3,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { programTree } from "../commands/completion.ts";
+import { buildProgram } from "../program.ts";
 import { COMMAND_GROUPS } from "../specs/command-groups.ts";
 import { runForTest } from "../testing/run-for-test.ts";
 import { completionModel, valuedOptions } from "./completion-model.ts";
 
 const SHELLS = ["bash", "zsh", "fish", "powershell"] as const;
-const places = completionModel(programTree());
+const silent = () => undefined;
+const write = { out: silent, err: silent };
+const places = completionModel(buildProgram({ groups: COMMAND_GROUPS, version: "", write, found: silent }));
 const has = (shell: string) => spawnSync(shell, ["--version"]).status === 0;
 
 let folder: string;
