@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Config } from "../config/schema.ts";
+import { inheritedListener, keepListener } from "../roles/kept-listener.ts";
 import type { ProgramLog } from "../roles/program-log.ts";
 import type { RunningRole } from "../roles/role-process.ts";
 import { runServing } from "../serving/run-serving.ts";
@@ -9,6 +10,7 @@ import { controlSocket } from "./control-socket.ts";
 /** The data plane: it gets the artifact store and nothing of the control plane or its database. */
 export async function composeServing(config: Config, log: ProgramLog): Promise<RunningRole> {
   const artifacts = await composeArtifacts(config);
+  const listener = await inheritedListener();
   const serving = await runServing({
     controlSocket: await controlSocket(config),
     host: config.serving.host,
@@ -17,8 +19,10 @@ export async function composeServing(config: Config, log: ProgramLog): Promise<R
     captureDir: join(config.dataDir, "capture"),
     readModel: (tenant, digest) => artifacts.read(tenant, digest),
     log: log.fieldsFirst,
+    ...(listener === undefined ? {} : { listener }),
     capture: { enabled: config.serving.captureEnabled },
     metricsNamesForAll: config.serving.metricsNamesForAll,
   });
+  if (listener === undefined) keepListener(serving.listener());
   return { ready: { url: serving.url, opsUrl: serving.url }, stop: () => serving.close() };
 }

@@ -122,6 +122,7 @@ function rolesOf(config: Config, databaseUrl: Promise<string>): SupervisedRole[]
           ? async () => childEnvironment(config, undefined)
           : async () => ({ ...LEAN_ALLOCATOR, ...childEnvironment(config, await databaseUrl), ...own }),
       portVariable,
+      keepsListener: role === "serve",
     };
   });
 }

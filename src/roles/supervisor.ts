@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { ContinuumError } from "../core/error.ts";
 import type { Logger } from "../engine/engine.ts";
+import { KEPT_LISTENER_ENV, KeptListener } from "./kept-listener.ts";
 
 /** One process of a role under the supervisor. */
 export interface SupervisedRole {
@@ -11,6 +12,8 @@ export interface SupervisedRole {
   env(): Promise<NodeJS.ProcessEnv>;
   /** The variable that says on which port it listens: what was a free one at first is its own from then on. */
   portVariable: string;
+  /** Its socket is held while it is started again, so that callers wait instead of being refused. */
+  keepsListener?: boolean;
 }
 
 /** What a role's process tells its supervisor over the channel between them, once it answers. */
@@ -54,6 +57,7 @@ interface Kept {
 export async function supervise(entry: string, roles: SupervisedRole[], log: Logger): Promise<Supervisor> {
   const ready = new Map<string, ReadyMessage>();
   const kept: Kept[] = [];
+  const listeners = new Map(roles.filter((role) => role.keepsListener).map((role) => [role.name, new KeptListener()]));
   const lost = Promise.withResolvers<string>();
   let stopping = false;
 
@@ -61,7 +65,10 @@ export async function supervise(entry: string, roles: SupervisedRole[], log: Log
     const env = await role.env();
     if (stopping) return;
     // Others were told where it listens; after a fall it is found there again.
-    const child = launch(entry, { args: role.args, env: { ...env, ...portOf(role, ready.get(role.name)) } });
+    const listener = listeners.get(role.name);
+    const own = { ...portOf(role, ready.get(role.name)), ...(listener === undefined ? {} : KEPT_LISTENER_ENV) };
+    const child = launch(entry, { args: role.args, env: { ...env, ...own } });
+    listener?.serve(child);
     const entryKept: Kept = { role, child, startedAtMs: Date.now(), falls };
     const index = kept.findIndex((other) => other.role.name === role.name);
     if (index >= 0) kept[index] = entryKept;
@@ -97,6 +104,7 @@ export async function supervise(entry: string, roles: SupervisedRole[], log: Log
 
   const stop = async (graceMs = 10_000): Promise<void> => {
     stopping = true;
+    for (const listener of listeners.values()) listener.close();
     for (const { child } of kept.toReversed()) await end(child, graceMs);
   };
 

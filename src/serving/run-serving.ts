@@ -1,3 +1,4 @@
+import type { SendHandle } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import { chmod, lstat, mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -28,6 +29,8 @@ export interface ServingOptions {
   /** The plaintext of an artifact. Must work while the control plane and its database are down. */
   readModel: (tenant: string, digest: string) => Promise<Uint8Array>;
   log: Log;
+  /** A socket that listens already, of the process before this one; `host` and `port` are the ones it has. */
+  listener?: SendHandle;
   capture?: {
     enabled?: boolean;
     fileBytesMax?: number;
@@ -59,6 +62,8 @@ export interface Supervision {
 export interface Serving {
   url: string;
   bootId: string;
+  /** The listening socket, for whoever keeps it over the death of this process. */
+  listener(): SendHandle;
   /** Ends in order: what is in flight is answered, then the replicas stop. */
   close(): Promise<void>;
   /** Lets go of everything at once and leaves the replicas running, as a crash would. For tests and upgrades. */
@@ -144,7 +149,7 @@ export async function runServing(options: ServingOptions): Promise<Serving> {
 
   const running = router;
   const listen = async () => {
-    url = await running.listen();
+    url = await running.listen(options.listener);
     const status = () => ({ bootId, startedAtMs, url });
     const handlers = controlHandlers({ controller, credentials, endpoints, writer, status });
     return listenForControl({ socketPath: options.controlSocket, log, handlers });
@@ -170,6 +175,7 @@ export async function runServing(options: ServingOptions): Promise<Serving> {
   return {
     url,
     bootId,
+    listener: () => running.listener,
     close: async () => {
       await stopTaking(supervision.drainMsMax);
       await Promise.all([...endpoints.variants()].map(({ variant }) => variant.pool.stop(supervision.drainMsMax)));

@@ -98,10 +98,10 @@ test("the serving process is killed in a canary: replicas are adopted, the gap i
 
   const failed = traffic.answers.filter(({ status }) => status !== 200);
   const times = failed.map(({ atMs }) => atMs - killedAtMs);
-  // Nobody listened in between: what was asked then, and what was in flight, failed, and nothing before or after.
+  // The supervisor holds the socket, so who asked in between waited. What was in flight on the 4 connections failed.
   expect(Math.min(...times)).toBeGreaterThanOrEqual(0);
   expect(Math.max(...times)).toBeLessThan(goneMs + 500);
-  expect(failed.length).toBeLessThan((200 * goneMs) / 1000 + 20);
+  expect(failed.length).toBeLessThanOrEqual(8);
   expect(goneMs).toBeLessThan(15_000);
   console.log(`the serving process was back after ${goneMs} ms; ${failed.length} requests failed in between`);
 }, 60_000);

@@ -1,3 +1,4 @@
+import type { SendHandle } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -67,10 +68,11 @@ export class Router implements ExchangeOwner {
     this.#sweep.unref();
   }
 
-  async listen(): Promise<string> {
+  async listen(inherited?: SendHandle): Promise<string> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen(this.#options.port, this.#options.host, resolve);
+      if (inherited === undefined) this.#server.listen(this.#options.port, this.#options.host, resolve);
+      else this.#server.listen(inherited, resolve);
     });
     // A connection that could not be accepted (no file descriptor is left) is its caller's loss and nobody else's.
     this.#server.on("error", () => undefined);
@@ -78,6 +80,11 @@ export class Router implements ExchangeOwner {
     const port = typeof address === "object" && address !== null ? address.port : this.#options.port;
     const host = this.#options.host.includes(":") ? `[${this.#options.host}]` : this.#options.host;
     return `http://${host}:${port}`;
+  }
+
+  /** The bare socket: a server that is handed over whole would be answered in two processes. */
+  get listener(): SendHandle {
+    return Reflect.get(this.#server, "_handle") ?? undefined;
   }
 
   /** Takes no new connection, lets what is in flight be answered, then closes. */
