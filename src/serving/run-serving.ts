@@ -162,7 +162,12 @@ export async function runServing(options: ServingOptions): Promise<Serving> {
   });
   await writer.save();
   // Counts change without an effect; a crash may lose the last seconds of them and nothing else.
-  const measures = setInterval(() => controller.saveSoon(), MEASURES_SAVE_MS);
+  let keptAnswers = answersOf(endpoints);
+  const measures = setInterval(() => {
+    const answers = answersOf(endpoints);
+    if (answers !== keptAnswers) controller.saveSoon();
+    keptAnswers = answers;
+  }, MEASURES_SAVE_MS);
   measures.unref();
   log.info({ url, bootId, endpoints: state.endpoints.length }, "serving");
 
@@ -189,6 +194,13 @@ export async function runServing(options: ServingOptions): Promise<Serving> {
       for (const { variant } of endpoints.variants()) variant.pool.release();
     },
   };
+}
+
+/** How many answers all versions gave: what changes without an effect. */
+function answersOf(endpoints: EndpointTable): number {
+  let answers = 0;
+  for (const { variant } of endpoints.variants()) answers += variant.life.requests;
+  return answers;
 }
 
 function currentState(endpoints: EndpointTable, credentials: CredentialTable): ServingState {

@@ -53,7 +53,8 @@ interface Stream {
 export class Capture {
   readonly #options: CaptureOptions;
   readonly #streams = new Map<string, Stream>();
-  readonly #timer: NodeJS.Timeout | null;
+  /** Runs only while lines wait. */
+  #timer: NodeJS.Timeout | null = null;
   #queuedBytes = 0;
   #flushing: Promise<void> | null = null;
   #sequence = 0;
@@ -62,8 +63,6 @@ export class Capture {
 
   constructor(options: CaptureOptions) {
     this.#options = options;
-    this.#timer = options.enabled ? setInterval(() => void this.flush(), options.flushMs) : null;
-    this.#timer?.unref();
   }
 
   record(captured: Captured): void {
@@ -83,10 +82,13 @@ export class Capture {
     stream.lines.push(line);
     stream.bytes += line.length;
     this.#queuedBytes += line.length;
+    this.#timer ??= setTimeout(() => void this.flush(), this.#options.flushMs).unref();
   }
 
   /** Writes what waits; resolves when it is in the files. */
   async flush(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
     while (this.#flushing !== null) await this.#flushing;
     this.#flushing = this.#flushAll().finally(() => {
       this.#flushing = null;
@@ -95,7 +97,6 @@ export class Capture {
   }
 
   async close(): Promise<void> {
-    if (this.#timer !== null) clearInterval(this.#timer);
     await this.flush();
   }
 

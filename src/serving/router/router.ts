@@ -49,7 +49,8 @@ export class Router implements ExchangeOwner {
   readonly #bootPrefix = randomBytes(6).toString("hex");
   /** In the order of their start, so that the oldest are looked at first. */
   readonly #asked = new Set<Exchange>();
-  readonly #sweep: NodeJS.Timeout;
+  /** Runs only while somebody is asked: at rest nothing wakes this process. */
+  #sweep: NodeJS.Timeout | null = null;
   #requests = 0;
   #heldBytes = 0;
   readonly #loads = new TenantLoads();
@@ -64,8 +65,6 @@ export class Router implements ExchangeOwner {
       (request, response) => this.#handle(request, response),
     );
     this.#server.maxConnections = options.limits.connectionsMax;
-    this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
-    this.#sweep.unref();
   }
 
   async listen(inherited?: SendHandle): Promise<string> {
@@ -93,7 +92,7 @@ export class Router implements ExchangeOwner {
     this.#server.closeIdleConnections();
     const until = Date.now() + drainMsMax;
     while (this.inFlight > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 10));
-    clearInterval(this.#sweep);
+    this.#stopSweep();
     this.#server.closeAllConnections();
     await closed;
   }
@@ -241,6 +240,7 @@ export class Router implements ExchangeOwner {
       return;
     }
     this.#asked.add(exchange);
+    this.#sweep ??= setInterval(() => this.#expire(), SWEEP_MS).unref();
     this.#ask(exchange, exchange.assigned);
   }
 
@@ -292,7 +292,13 @@ export class Router implements ExchangeOwner {
     this.#fail(exchange, code, reason);
   }
 
+  #stopSweep(): void {
+    if (this.#sweep !== null) clearInterval(this.#sweep);
+    this.#sweep = null;
+  }
+
   #expire(): void {
+    if (this.#asked.size === 0) this.#stopSweep();
     const before = performance.now() - this.#options.limits.deadlineMs;
     for (const exchange of this.#asked) {
       if (exchange.startedMs > before) return;
