@@ -44,11 +44,17 @@ export function checkUrl(text: string, rules: AddressRules): Parsed<CheckedUrl> 
   if (!portAllowed) return refused(`must use one of the ports ${[...rules.ports].join(", ")}`);
   const isLiteral = ipaddr.isValid(host);
   if (isLiteral && !isAllowedAddress(host, mayBeInternal)) return refused(NOT_PUBLIC);
+  if (!isLiteral && !mayBeInternal && isLocalName(host)) return refused(NOT_PUBLIC);
   return { ok: true, value: { url, host, port, isLiteral, mayBeInternal } };
 }
 
 export const NOT_PUBLIC =
   "must be on the public internet: hosts inside the network are for the operator to name in webhooks.internalHosts";
+
+/** Names that no public server answers for: one word alone, and those that standards keep for one's own network. */
+function isLocalName(host: string): boolean {
+  return !host.includes(".") || /\.(localhost|local|internal|home\.arpa|lan|test|invalid|onion)$/.test(host);
+}
 
 /** A name as it is written in the rules and compared with them. */
 export function hostOf(url: URL): string {

@@ -2,6 +2,7 @@ import { Webhook } from "standardwebhooks";
 import { afterEach, describe, expect, test } from "vitest";
 import { type Behaviour, notificationsConformance } from "../notifications.conformance.ts";
 import { type AddressRules, DEFAULT_PORTS } from "./address-rules.ts";
+import { startNameServer } from "./testing/name-server.ts";
 import { type Receiver, startReceiver, TEST_CERTIFICATE } from "./testing/receiver.ts";
 import { type WebhookOptions, webhookNotifications } from "./webhook-notifications.ts";
 
@@ -141,7 +142,16 @@ const INSIDE = [
     "0",
     "0.0.0.0",
   ],
-  ...["localhost.", "１２７.０.０.１", "127。0。0。1", "%31%32%37.0.0.1"],
+  ...[
+    "localhost",
+    "localhost.",
+    "a.localhost",
+    "metadata",
+    "metadata.google.internal",
+    "１２７.０.０.１",
+    "127。0。0。1",
+    "%31%32%37.0.0.1",
+  ],
   ...["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "169.254.169.254", "0xa9fea9fe"],
   ...["168.63.129.16", "100.100.100.200", "192.0.0.192", "198.18.0.1", "203.0.113.1", "224.0.0.1", "240.0.0.1"],
   ...["255.255.255.255", "0.1.2.3", "192.88.99.1"],
@@ -193,6 +203,28 @@ describe("what is inside the operator's network", () => {
     const { failure } = await notifications.send(message(`http://rebinds.example:${inside.port}/`));
     expect([failure === null, looks, inside.seen.length]).toEqual([false, 1, 0]);
     expect((await notifications.send(message(`http://rebinds.example:${inside.port}/`))).failure).toBeNull();
+  });
+
+  test("is looked for behind names as the name servers have them", async () => {
+    const names = await startNameServer({
+      "good.example": ["93.184.216.34"],
+      "inside.example": ["10.0.0.7"],
+      "mixed.example": ["93.184.216.34", "127.0.0.1"],
+    });
+    try {
+      const notifications = webhookNotifications({ rules: PUBLIC, nameServers: [names.address] });
+      const isAllowed = async (host: string) => (await notifications.checkAddress(`https://${host}/`)).ok;
+      expect([
+        await isAllowed("good.example"),
+        await isAllowed("inside.example"),
+        await isAllowed("mixed.example"),
+      ]).toEqual([...[true, false, false]]);
+      for (const host of ["inside.example", "mixed.example"])
+        expect(await notifications.send(message(`https://${host}/`))).toMatchObject({ failure: "address-refused" });
+      expect(await notifications.send(message("https://no.example/"))).toMatchObject({ failure: "name-not-found" });
+    } finally {
+      await names.close();
+    }
   });
 
   test("is not reached by a redirect", async () => {

@@ -1,4 +1,4 @@
-import { lookup as systemLookup } from "node:dns/promises";
+import { Resolver, lookup as systemLookup } from "node:dns/promises";
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
@@ -17,8 +17,10 @@ export interface WebhookOptions {
   rules: AddressRules;
   /** One attempt from the first look at the name to the end of the answer. Default 15 s. */
   timeoutMs?: number;
-  /** How a name is turned into addresses. Default: as every other program of this host does. */
+  /** How a name is turned into addresses. Default: `systemAddresses` for an internal host, else `publicAddresses`. */
   resolve?: (host: string) => Promise<Address[]>;
+  /** Name servers (`ADDRESS:PORT`) instead of the host's own, for `publicAddresses`. */
+  nameServers?: readonly string[];
   /** Certificates of authorities to trust instead of the usual ones (PEM). */
   authorities?: string;
 }
@@ -38,7 +40,10 @@ const ANSWER_BYTES_MAX = 16 * 1024;
  * environment and kept connections play no part, and nothing of an answer's body is kept.
  */
 export function webhookNotifications(options: WebhookOptions): Notifications {
-  const resolve = options.resolve ?? ((host) => systemLookup(host, { all: true, verbatim: true }));
+  const resolver = new Resolver({ timeout: 2000, tries: 2 });
+  if (options.nameServers !== undefined) resolver.setServers(options.nameServers);
+  const resolve = (to: CheckedUrl) =>
+    options.resolve?.(to.host) ?? (to.mayBeInternal ? systemAddresses(to.host) : publicAddresses(resolver, to.host));
   return {
     async checkAddress(text) {
       const checked = checkUrl(text, options.rules);
@@ -56,7 +61,24 @@ export function webhookNotifications(options: WebhookOptions): Notifications {
 }
 
 type Answer = Pick<SendResult, "failure"> & Partial<SendResult>;
-type Means = WebhookOptions & Required<Pick<WebhookOptions, "resolve">>;
+type Means = Omit<WebhookOptions, "resolve"> & { resolve: (to: CheckedUrl) => Promise<Address[]> };
+
+/** As every other program of this host does: the operator may have named the host in a file of names. */
+function systemAddresses(host: string): Promise<Address[]> {
+  return systemLookup(host, { all: true, verbatim: true });
+}
+
+/**
+ * Asked of the name servers by this process itself. The system's way blocks one of the few threads that files are read
+ * with, for as long as a server that a tenant may have chosen takes to answer.
+ */
+async function publicAddresses(resolver: Resolver, host: string): Promise<Address[]> {
+  const [four, six] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
+  return [
+    ...(four.status === "fulfilled" ? four.value.map((address) => ({ address, family: 4 })) : []),
+    ...(six.status === "fulfilled" ? six.value.map((address) => ({ address, family: 6 })) : []),
+  ];
+}
 
 async function attempt(message: OutgoingMessage, means: Means): Promise<Answer> {
   const checked = checkUrl(message.url, means.rules);
@@ -75,9 +97,7 @@ async function attempt(message: OutgoingMessage, means: Means): Promise<Answer> 
 
 /** Every address must be allowed: one bad one among good ones is how a name is made to reach inside now and then. */
 async function addressesOf(to: CheckedUrl, resolve: Means["resolve"]): Promise<Address[] | "refused"> {
-  const addresses = to.isLiteral
-    ? [{ address: to.host, family: to.host.includes(":") ? 6 : 4 }]
-    : await resolve(to.host);
+  const addresses = to.isLiteral ? [{ address: to.host, family: to.host.includes(":") ? 6 : 4 }] : await resolve(to);
   if (addresses.length === 0) throw new Error("the name has no address");
   return addresses.every(({ address }) => isAllowedAddress(address, to.mayBeInternal)) ? addresses : "refused";
 }
