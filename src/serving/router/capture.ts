@@ -36,9 +36,20 @@ export interface CaptureOptions {
 /** A body above this is left out of the record, so that one caller cannot fill the disk with a few requests. */
 const BODY_BYTES_MAX = 64 * 1024;
 
+/**
+ * Lines wait as bytes outside of the heap: as texts they would live through several collections of the young objects,
+ * each of which copies them, and that took longer than writing them.
+ */
+const CHUNK_BYTES = 64 * 1024;
+/** No character of a text takes more as UTF-8. */
+const UTF8_BYTES_MAX = 3;
+
 interface Stream {
   directory: string;
-  lines: string[];
+  lines: number;
+  /** Filled chunks, the last one up to `filled`. */
+  chunks: Buffer[];
+  filled: number;
   bytes: number;
   file: string | null;
   fileBytes: number;
@@ -76,12 +87,10 @@ export class Capture {
     let stream = this.#streams.get(key);
     if (stream === undefined) {
       const directory = join(this.#options.directory, tenantDirectory(captured.tenant), captured.endpoint);
-      stream = { directory, lines: [], bytes: 0, file: null, fileBytes: 0, torn: false };
+      stream = { directory, lines: 0, chunks: [], filled: 0, bytes: 0, file: null, fileBytes: 0, torn: false };
       this.#streams.set(key, stream);
     }
-    stream.lines.push(line);
-    stream.bytes += line.length;
-    this.#queuedBytes += line.length;
+    this.#queuedBytes += keep(stream, line);
     this.#timer ??= setTimeout(() => void this.flush(), this.#options.flushMs).unref();
   }
 
@@ -103,31 +112,30 @@ export class Capture {
   async #flushAll(): Promise<void> {
     for (const stream of this.#streams.values()) {
       const { lines, bytes } = stream;
-      if (lines.length === 0) continue;
-      stream.lines = [];
-      stream.bytes = 0;
+      if (lines === 0) continue;
+      const waiting = taken(stream);
       try {
-        await this.#append(stream, lines);
-        this.written += lines.length;
+        await this.#append(stream, waiting);
+        this.written += lines;
       } catch (error) {
         // Serving goes on with a full disk; the loss is counted and said.
-        this.dropped += lines.length;
+        this.dropped += lines;
         stream.torn = true;
         // Somebody tidied up: only a new file makes its folder again.
         if (error instanceof Error && "code" in error && error.code === "ENOENT") stream.file = null;
         const reason = error instanceof Error ? error.message : String(error);
-        this.#options.log.error({ lost: lines.length, reason }, "capture could not be written");
+        this.#options.log.error({ lost: lines, reason }, "capture could not be written");
       } finally {
         this.#queuedBytes -= bytes;
       }
     }
   }
 
-  async #append(stream: Stream, lines: readonly string[]): Promise<void> {
+  async #append(stream: Stream, waiting: Buffer): Promise<void> {
     if (stream.file === null || stream.fileBytes >= this.#options.fileBytesMax) await this.#rotate(stream);
-    const text = `${stream.torn ? "\n" : ""}${lines.join("")}`;
-    await appendFile(stream.file ?? "", text, { mode: 0o600 });
-    stream.fileBytes += Buffer.byteLength(text);
+    const bytes = stream.torn ? Buffer.concat([Buffer.from("\n"), waiting]) : waiting;
+    await appendFile(stream.file ?? "", bytes, { mode: 0o600 });
+    stream.fileBytes += bytes.byteLength;
     stream.torn = false;
   }
 
@@ -148,6 +156,33 @@ export class Capture {
     stream.fileBytes = 0;
     stream.torn = false;
   }
+}
+
+/** Adds a line to what waits; answers its bytes. */
+function keep(stream: Stream, line: string): number {
+  const most = line.length * UTF8_BYTES_MAX;
+  let chunk = stream.chunks.at(-1);
+  if (chunk === undefined || chunk.byteLength - stream.filled < most) {
+    if (chunk !== undefined) stream.chunks[stream.chunks.length - 1] = chunk.subarray(0, stream.filled);
+    chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, most));
+    stream.chunks.push(chunk);
+    stream.filled = 0;
+  }
+  const bytes = chunk.write(line, stream.filled);
+  stream.filled += bytes;
+  stream.bytes += bytes;
+  stream.lines += 1;
+  return bytes;
+}
+
+/** All that waits, which from now on waits no more. */
+function taken(stream: Stream): Buffer {
+  const waiting = Buffer.concat(stream.chunks, stream.bytes);
+  stream.chunks = [];
+  stream.filled = 0;
+  stream.bytes = 0;
+  stream.lines = 0;
+  return waiting;
 }
 
 /** One name in one directory, whatever the tenant is called: `..` must not lead out of it. */
