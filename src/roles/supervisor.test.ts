@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Logger } from "../engine/engine.ts";
 import { isAlive, markOf } from "../store/embedded/living-process.ts";
@@ -68,4 +69,25 @@ test("what a role waited for in vain ends those that had started", async () => {
   );
   await expect(starting).rejects.toThrow("no database");
   expect(pids.map((pid) => isAlive(markOf(pid)))).toEqual([false]);
+});
+
+test("a role that becomes ready while it is being ended keeps nobody waiting", async () => {
+  // It says so on the very signal to end, as one does that was about to when another role failed.
+  writeFileSync(
+    entry,
+    `process.on("SIGTERM", () => process.send({ type: "ready" }, () => setTimeout(() => process.exit(0), 100)));
+     process.getBuiltinModule("node:fs").writeFileSync(process.env.HEARS, "");
+     setInterval(() => undefined, 1000);`,
+  );
+  const hears = join(folder, "hears");
+  const heard = async () => {
+    while (!existsSync(hears)) await sleep(5);
+    throw new Error("no database");
+  };
+  const starting = supervise(
+    entry,
+    [role("late", async () => ({ ...process.env, HEARS: hears })), role("fails", heard)],
+    listeningLog(() => undefined),
+  );
+  await expect(Promise.race([starting, sleep(4000, "never settled")])).rejects.toThrow("no database");
 });

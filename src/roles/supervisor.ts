@@ -141,11 +141,14 @@ function readiness(child: ChildProcess, name: string): Promise<ReadyMessage> {
     };
     const timer = setTimeout(() => fail(`was not ready after ${READY_TIMEOUT_MS / 1000} s`), READY_TIMEOUT_MS);
     child.once("error", (error) => fail(`could not be started: ${error.message}`));
-    child.once("exit", (code, signal) => fail(`ended before it was ready (${signal ?? `exit code ${code}`})`));
+    const fell = (code: number | null, signal: string | null) =>
+      fail(`ended before it was ready (${signal ?? `exit code ${code}`})`);
+    child.once("exit", fell);
     child.on("message", (message: ReadyMessage) => {
       if (message?.type !== "ready") return;
       clearTimeout(timer);
-      child.removeAllListeners("exit");
+      // This listener alone: a stop that came in between waits for the same end with its own.
+      child.off("exit", fell);
       resolve(message);
     });
   });

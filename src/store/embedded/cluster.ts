@@ -85,6 +85,8 @@ export async function initialise(
       { cwd: cluster.root, env: serverEnvironment(), ...cluster.user },
     );
   } catch (error) {
+    // What was half made would keep the space that may have been missing.
+    await rm(fresh, { recursive: true, force: true });
     const { stderr } = error as { stderr?: string };
     throw new StoreError(
       "embedded-failed",
