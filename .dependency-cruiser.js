@@ -59,6 +59,11 @@ export default {
     only("http", "^src/surfaces/http/", "^src/(surfaces/http|service|contract|core)/"),
     only("cli", "^src/surfaces/cli/", "^src/(surfaces/cli|contract|core|config)/"),
     only("config", "^src/config/", "^src/(config|core)/"),
+    only(
+      "doctor",
+      "^src/doctor/",
+      "^src/(doctor|core|config|store|drivers/[^/]+/[^/]+\\.ts$|serving/state-file\\.ts$)",
+    ),
     only("quickstart", "^src/quickstart/", "^src/(quickstart|contract|core|config|surfaces/cli)/"),
     {
       name: "only-main-reaches-compose",

@@ -1,12 +1,13 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { DoctorOptions } from "../config/doctor-options.ts";
 import type { Config } from "../config/schema.ts";
+import type { DoctorFinding } from "../core/doctor/finding.ts";
 import { diagnose } from "../doctor/diagnose.ts";
 import type { ArtifactLook } from "../doctor/policy.ts";
 import { openLocalArtifacts } from "../drivers/artifacts/local/local-artifacts.ts";
 import { storeKey } from "../drivers/artifacts/sealed-object.ts";
 import { localSecrets } from "../drivers/secrets/local/local-secrets.ts";
-import type { DoctorFinding, DoctorOptions } from "../surfaces/cli/doctor-report.ts";
 
 /** Looks at the set-up that these settings describe. */
 export function composeDoctor(options: DoctorOptions, { version }: { version: string }): Promise<DoctorFinding[]> {

@@ -1,8 +1,8 @@
 import { lstat, open, readdir, readFile, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Config } from "../config/schema.ts";
+import type { DoctorFinding } from "../core/doctor/finding.ts";
 import { isAlive, type ProcessMark } from "../store/embedded/living-process.ts";
-import type { DoctorFinding } from "../surfaces/cli/doctor-report.ts";
 import { broken, note, ok, reasonOf, sizeText } from "./finding.ts";
 
 const MIB = 1024 * 1024;

@@ -1,8 +1,8 @@
 import type { Config } from "../config/schema.ts";
+import type { DoctorFinding } from "../core/doctor/finding.ts";
 import { type Database, openDatabase } from "../store/database.ts";
 import { inspectEmbedded } from "../store/embedded/inspect.ts";
 import { schemaState } from "../store/migrate.ts";
-import type { DoctorFinding } from "../surfaces/cli/doctor-report.ts";
 import { broken, note, ok, reasonOf } from "./finding.ts";
 
 const OLDEST_VERSION = 150_000;

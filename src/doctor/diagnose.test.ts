@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
-import type { DoctorFinding } from "../surfaces/cli/doctor-report.ts";
+import type { DoctorFinding } from "../core/doctor/finding.ts";
 import { diagnose } from "./diagnose.ts";
 import type { ArtifactLook } from "./policy.ts";
 

@@ -1,4 +1,5 @@
-import type { DoctorFinding, DoctorOptions } from "../surfaces/cli/doctor-report.ts";
+import type { DoctorOptions } from "../config/doctor-options.ts";
+import type { DoctorFinding } from "../core/doctor/finding.ts";
 import { lookAtDataFolder } from "./data-folder.ts";
 import { lookAtDatabase } from "./database.ts";
 import { broken, reasonOf } from "./finding.ts";

@@ -1,4 +1,4 @@
-import type { DoctorFinding } from "../surfaces/cli/doctor-report.ts";
+import type { DoctorFinding } from "../core/doctor/finding.ts";
 
 /** What was looked at, before it is known how it is. */
 export interface Looked {

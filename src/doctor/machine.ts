@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { DoctorFinding } from "../surfaces/cli/doctor-report.ts";
+import type { DoctorFinding } from "../core/doctor/finding.ts";
 import { broken, note, ok, reasonOf, sizeText } from "./finding.ts";
 
 const run = promisify(execFile);

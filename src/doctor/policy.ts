@@ -1,9 +1,9 @@
 import { readPolicyFiles, shippedPolicyFolder } from "../config/policy-files.ts";
+import type { DoctorFinding } from "../core/doctor/finding.ts";
 import type { PriceTable } from "../core/policy/decision.ts";
 import { lintPolicies } from "../core/policy/lint.ts";
 import { loadPolicySet } from "../core/policy/load-policy-set.ts";
 import { parsePriceTable } from "../core/pricing/price-table.ts";
-import type { DoctorFinding } from "../surfaces/cli/doctor-report.ts";
 import { broken, note, ok, reasonOf } from "./finding.ts";
 
 const DAY_MS = 86_400_000;

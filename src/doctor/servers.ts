@@ -1,5 +1,6 @@
+import type { DoctorOptions } from "../config/doctor-options.ts";
 import type { Config } from "../config/schema.ts";
-import type { DoctorFinding, DoctorOptions } from "../surfaces/cli/doctor-report.ts";
+import type { DoctorFinding } from "../core/doctor/finding.ts";
 import { broken, note, ok, reasonOf } from "./finding.ts";
 
 const PATIENCE_MS = 3000;

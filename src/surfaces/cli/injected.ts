@@ -1,7 +1,8 @@
+import type { DoctorOptions } from "../../config/doctor-options.ts";
 import type { Config } from "../../config/schema.ts";
 import type { BackupSummary, BackupVerdict, RestoreSummary } from "../../core/backup/summary.ts";
+import type { DoctorFinding } from "../../core/doctor/finding.ts";
 import type { TargetName } from "../../core/plan/schema.ts";
-import type { DoctorFinding, DoctorOptions } from "./doctor-report.ts";
 import type { Io } from "./io.ts";
 
 export const START_ROLES = ["all", "api", "worker", "serve"] as const;

@@ -1,9 +1,10 @@
 import { loadClientSettings } from "../../../config/client-settings.ts";
+import type { DoctorOptions } from "../../../config/doctor-options.ts";
 import { loadConfig } from "../../../config/load.ts";
 import type { Config } from "../../../config/schema.ts";
+import type { DoctorFinding } from "../../../core/doctor/finding.ts";
 import { CliError } from "../cli-error.ts";
 import type { CommandContext } from "../command-context.ts";
-import type { DoctorFinding, DoctorOptions } from "../doctor-report.ts";
 import { EXIT } from "../exit-codes.ts";
 import { loadSettings } from "../load-settings.ts";
 
@@ -71,5 +72,5 @@ function lookAtClient(
   }
   const { source, token } = settings.value;
   const seen = `${settings.value.url} (${source}), ${token === undefined ? "without a token" : "with a token"}`;
-  return { server: { url: settings.value.url, token }, findings: [{ ...at, state: "ok", seen, mend: null }] };
+  return { server: settings.value, findings: [{ ...at, state: "ok", seen, mend: null }] };
 }

@@ -1,5 +1,5 @@
+import type { DoctorFinding } from "../../../core/doctor/finding.ts";
 import { runCli } from "../cli.ts";
-import type { DoctorFinding } from "../doctor-report.ts";
 import type { QuickstartOptions, StartOptions } from "../injected.ts";
 import type { Io } from "../io.ts";
 

@@ -1,5 +1,3 @@
-import type { Config } from "../../config/schema.ts";
-
 /** `note`: works, and somebody should know. `broken`: something will not work until it is mended. */
 export type DoctorState = "ok" | "note" | "broken";
 
@@ -13,10 +11,4 @@ export interface DoctorFinding {
   seen: string;
   /** What to do about it; null when nothing is to be done. */
   mend: string | null;
-}
-
-export interface DoctorOptions {
-  config: Config;
-  /** Where the commands of this user would send their requests; undefined when that cannot be told. */
-  server: { url: string; token: string | undefined } | undefined;
 }
