@@ -98,6 +98,8 @@ class CopyOut extends CopyStatement {
 
   #finish(end: { error?: Error }): void {
     this.#end ??= end;
+    // The last piece may have paused it: whatever is asked of this connection next would wait for ever.
+    this.connection?.stream.resume();
     this.#wake?.();
   }
 }
