@@ -167,7 +167,8 @@ function judgeEntry(state: VerifierState, bytes: Buffer, record: Record<string, 
   const { entry } = record;
   if (record["type"] !== "entry" || entry === undefined) return `entry ${index} was expected here`;
   if (record["index"] !== index) return `entry ${index} was expected here: one is missing, repeated or out of order`;
-  const text = canonicalText(entry);
+  const text = canonicalTextOf(entry);
+  if (text === null) return `entry ${index} was changed: no log holds such a value`;
   const hash = leafHash(Buffer.from(text, "utf8"));
   if (!isText(bytes, entryLine(text, { index, leafHash: hash })))
     return `entry ${index} was changed: its hash does not fit`;
@@ -183,7 +184,12 @@ function judgeEntry(state: VerifierState, bytes: Buffer, record: Record<string, 
 function judgeHead(state: VerifierState, bytes: Buffer, record: Record<string, unknown>): string | null {
   const { size, rootHash, headerSeal } = record;
   const head = treeHead(state.frontier);
-  if (typeof size !== "number" || typeof rootHash !== "string" || typeof headerSeal !== "string") {
+  if (
+    !Number.isSafeInteger(size) ||
+    typeof size !== "number" ||
+    typeof rootHash !== "string" ||
+    typeof headerSeal !== "string"
+  ) {
     return "the head line was changed: it lacks its fields";
   }
   if (!isText(bytes, line(headRecord(headerSeal, { size, rootHash }))))
@@ -256,6 +262,15 @@ function line(record: object): string {
 /** Whether the bytes, ended by a line feed, are exactly that text: white space, case, escapes and order all count. */
 function isText(bytes: Buffer, text: string): boolean {
   return Buffer.byteLength(text) === bytes.length + 1 && bytes.equals(Buffer.from(text, "utf8").subarray(0, -1));
+}
+
+/** Null for what has no canonical form: a number beyond all limits, or nesting that never ends. */
+function canonicalTextOf(value: unknown): string | null {
+  try {
+    return canonicalText(value);
+  } catch {
+    return null;
+  }
 }
 
 function canonicalBytes(value: unknown): Buffer {

@@ -1,3 +1,4 @@
+import { printable } from "../plan/input-rules.ts";
 import { toUsd } from "../pricing/price-table.ts";
 import { type Attributes, isMoney } from "./attributes.ts";
 import type { Finding, Level } from "./decision.ts";
@@ -57,10 +58,11 @@ function shown(name: string | null, value: unknown): unknown {
   return isMoney(name) && typeof value === "number" ? toUsd(value) : value;
 }
 
+/** The proposer's own words may hold what rewrites a terminal's line; a message goes to logs and people as it is. */
 function inWords(value: unknown, money: boolean): string {
   if (value === null) return "nothing";
-  if (Array.isArray(value)) return value.join(", ");
-  return money && typeof value === "number" ? usd(value) : String(value);
+  if (typeof value === "number") return money ? usd(value) : String(value);
+  return printable(Array.isArray(value) ? value.join(", ") : String(value));
 }
 
 /** Made once: making one takes as long as a tenth of a decision. */

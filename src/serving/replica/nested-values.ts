@@ -1,3 +1,4 @@
+import { assert } from "../../core/error.ts";
 import { InvalidInput } from "./invalid-input.ts";
 import { describeTensor, type TensorSpec, type TensorType } from "./tensor-type.ts";
 
@@ -38,10 +39,11 @@ const INTEGER_RANGE: Partial<Record<TensorType, readonly [number, number]>> = {
 export function flattenNested(value: unknown, spec: TensorSpec): FlatTensor {
   const dims = nestedShape(value);
   checkShape(dims, spec);
+  // Before room is made: a first row that promises more than the others keep could ask for all the memory there is.
+  checkRegular(value, { dims, depth: 0, spec });
   const length = dims.reduce((product, size) => product * size, 1);
   const data = allocate(spec.type, length);
-  const end = fill({ value, dims, depth: 0, at: 0, data, spec });
-  if (end !== length) throw new InvalidInput(`${describeTensor(spec)}; the rows differ in length`);
+  fill({ value, dims, depth: 0, at: 0, data, spec });
   return { type: spec.type, data, dims };
 }
 
@@ -67,6 +69,18 @@ export function checkShape(dims: readonly number[], spec: TensorSpec): void {
   if (!fits) throw new InvalidInput(`${describeTensor(spec)}; got shape [${dims.join(", ")}]`);
 }
 
+/** That every array is as long as the first of its level; the values themselves are looked at when they are written. */
+function checkRegular(value: unknown, at: { dims: readonly number[]; depth: number; spec: TensorSpec }): void {
+  const { dims, depth, spec } = at;
+  if (depth === dims.length) return;
+  if (!Array.isArray(value) || value.length !== dims[depth])
+    throw new InvalidInput(
+      `${describeTensor(spec)}; one part has ${Array.isArray(value) ? `${value.length} values` : "no array"} where the first has ${dims[depth]}`,
+    );
+  if (depth === dims.length - 1) return;
+  for (const part of value) checkRegular(part, { dims, depth: depth + 1, spec });
+}
+
 interface Fill {
   value: unknown;
   dims: readonly number[];
@@ -82,10 +96,7 @@ function fill({ value, dims, depth, at, data, spec }: Fill): number {
     writeValue({ value, at, data, spec });
     return at + 1;
   }
-  if (!Array.isArray(value) || value.length !== dims[depth])
-    throw new InvalidInput(
-      `${describeTensor(spec)}; one part has ${Array.isArray(value) ? `${value.length} values` : "no array"} where the first has ${dims[depth]}`,
-    );
+  assert(Array.isArray(value), "only what was found regular is written");
   let next = at;
   if (depth === dims.length - 1) {
     for (const leaf of value) {
