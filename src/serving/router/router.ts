@@ -17,6 +17,7 @@ import type { RouterLimits } from "./router-limits.ts";
 import { inputFormat, matchRoute, outputFormat, type Route } from "./routes.ts";
 import { type Answer, sendAnswer } from "./send-answer.ts";
 import { sendJson } from "./send-json.ts";
+import { refuseUnreadable } from "./unreadable.ts";
 
 export interface RouterOptions {
   host: string;
@@ -64,6 +65,7 @@ export class Router implements ExchangeOwner {
       { keepAliveTimeout: KEEP_ALIVE_SECONDS * 1000, ...SLOW_CALLERS, noDelay: true, IncomingMessage: Inbound },
       (request, response) => this.#handle(request, response),
     );
+    refuseUnreadable(this.#server);
     this.#server.maxConnections = options.limits.connectionsMax;
   }
 

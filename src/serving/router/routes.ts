@@ -50,8 +50,7 @@ function onlyFor(allow: "GET" | "POST", method: string, route: Route): Route {
 /** How the body is written, or one sentence that says why it cannot be read. */
 export function inputFormat(protocol: Protocol, headers: IncomingHttpHeaders): InputFormat | string {
   const coding = headers["content-encoding"];
-  if (coding !== undefined && coding !== "identity")
-    return `content-encoding ${coding} is not supported: send it plain`;
+  if (coding !== undefined && coding !== "identity") return "no content-encoding is supported: send the body plain";
   if (headers["inference-header-content-length"] !== undefined) return "binary tensors are not supported: send JSON";
   const type = mediaType(headers["content-type"]);
   if (protocol === "open-inference")

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { type ServerType, serve } from "@hono/node-server";
 import type { Hono } from "hono";
 import { ContinuumError } from "../../core/error.ts";
+import { refuseUnreadable } from "./unreadable.ts";
 
 export interface Listening {
   url: string;
@@ -47,6 +48,7 @@ function start(app: Hono, hostname: string, port: number): Promise<ServerType> {
     server.removeListener("error", failed);
     resolve(server);
   });
+  refuseUnreadable(server);
   const failed = (cause: NodeJS.ErrnoException) => {
     const isTaken = cause.code === "EADDRINUSE";
     const code: HttpServerErrorCode = isTaken ? "address-in-use" : "listen-failed";
