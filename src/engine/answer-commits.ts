@@ -55,11 +55,19 @@ export class AnswerCommits {
     this.#running = true;
     // Those that were answered together go on together.
     await nextTurn();
-    while (this.#waiting.length > 0) await this.#store(this.#waiting.splice(0, BATCH_MAX));
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, BATCH_MAX);
+      try {
+        await this.#store(batch);
+      } catch (error) {
+        // A bug of ours: those that were answered before it keep their answer, and those that wait get their turn.
+        for (const { reject } of batch) reject(error);
+      }
+    }
     this.#running = false;
   }
 
-  /** Never throws: each of them hears for itself. */
+  /** Each of them hears for itself. */
   async #store(batch: readonly Waiting[]): Promise<void> {
     const ready = batch.flatMap((waiting) => {
       const step = this.#stepOf(waiting);
@@ -80,15 +88,17 @@ export class AnswerCommits {
       if (row === undefined) this.#goLongWay(waiting);
       return row === undefined ? [] : [{ waiting, step, row }];
     });
-    this.#parts.database.tell(stored.flatMap(({ step, row }) => noticesOf(step, row)));
     for (const { waiting, step, row } of stored) {
-      tell(this.#parts, { before: step.before, after: step.after, event: step.event.type });
       waiting.resolve({
         ...{ rollout: step.after, accepted: true, refusal: null, repeated: false },
         next: jobOf(step, row),
       });
     }
-    await this.#giveSlots(stored.map(({ step }) => step.after));
+    this.#parts.database.tell(stored.flatMap(({ step, row }) => noticesOf(step, row)));
+    for (const { step } of stored)
+      tell(this.#parts, { before: step.before, after: step.after, event: step.event.type });
+    // It waits for locks, and the answers that came meanwhile must not wait with it.
+    void this.#giveSlots(stored.map(({ step }) => step.after));
   }
 
   /** Undefined when it is answered otherwise. */
@@ -116,7 +126,7 @@ export class AnswerCommits {
     resolve(commit(this.#parts, answer));
   }
 
-  /** Somebody may have queued a rollout at the moment in which the one that held the slot succeeded. */
+  /** Somebody may have queued a rollout at the moment in which the one that held the slot succeeded. Never throws. */
   async #giveSlots(after: readonly Rollout[]): Promise<void> {
     const freed = after.filter(({ phase, dryRun }) => isTerminal(phase) && !dryRun);
     if (freed.length === 0) return;

@@ -68,11 +68,16 @@ export function signal(
   return commit(parts, change);
 }
 
-/** Logs and counts what is in the database now. Whoever calls `applyEvent` itself calls this after its commit. */
+/** Logs and counts what is in the database now; never throws. Whoever calls `applyEvent` itself calls this after its commit. */
 export function tell(parts: EngineParts, fact: CommittedEvent): void {
   const { id, tenant, phase, sequence } = fact.after;
   if (fact.before.phase !== phase) parts.log.info("rollout-phase", { tenant, rollout: id, phase, sequence });
-  parts.onCommitted?.(fact);
+  try {
+    parts.onCommitted?.(fact);
+  } catch (error) {
+    // It has happened: whoever asked for it must hear so, and the other answers must not fall with a count.
+    parts.log.error("commit-not-counted", { tenant, rollout: id, sequence, reason: String(error) });
+  }
 }
 
 /**

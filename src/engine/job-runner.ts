@@ -111,7 +111,8 @@ export class JobRunner {
 
   async #runChain(first: Work): Promise<void> {
     let work: Work | undefined = first;
-    while (work !== undefined) {
+    // A follow-up that was claimed while this worker was given up is freed with its other jobs, and is not begun.
+    while (work !== undefined && this.#taking) {
       const stop = new AbortController();
       const { job }: Work = work;
       this.#inFlight.set(job.id, { job, stop });

@@ -127,6 +127,9 @@ interface Repair {
   deviation: Deviation;
 }
 
+/** The target may take its time while the lock is held. */
+const RESTING = { mayRest: true } as const;
+
 /**
  * Of several workers on this host one heals, and the others look again. The outer transaction is only for its lock;
  * the repair's number and its entry in the audit log are committed by themselves, before the first effect. Answers
@@ -147,7 +150,7 @@ async function healAlone(
     if (JSON.stringify(still) !== JSON.stringify(repair.deviation)) return undefined;
     const generation = await parts.database.transaction((tx) => announce(tx, repair, parts.nowMs()));
     return generation === undefined ? undefined : heal(parts, target, { ...repair, generation });
-  });
+  }, RESTING);
 }
 
 interface Resting extends TenantEndpoint {

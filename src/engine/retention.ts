@@ -72,6 +72,9 @@ export async function sweepCapture(
   });
 }
 
+/** What is removed may take a while, and the lock holds up only those who would remove the same. */
+const RESTING = { mayRest: true } as const;
+
 async function oncePerDay(parts: RetentionParts, scope: string, sweep: () => Promise<void>): Promise<boolean> {
   const isDue = async () => parts.nowMs() - (await lastSweepMs(parts.database, scope)) >= DAY_MS;
   if (!(await isDue())) return false;
@@ -81,7 +84,7 @@ async function oncePerDay(parts: RetentionParts, scope: string, sweep: () => Pro
     await sweep();
     await recordSweep(parts.database, scope, parts.nowMs());
     return true;
-  });
+  }, RESTING);
 }
 
 async function removeAll(

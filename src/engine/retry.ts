@@ -20,7 +20,8 @@ const CLAIMS_MAX = 50;
 
 export function answerTo(error: unknown, job: Job): Answer {
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof StoreError && error.code === "database-unavailable") return { do: "again", afterMs: FIRST_MS };
+  // The database that would have to keep the failure is the one that failed: nothing of it is the rollout's.
+  if (error instanceof StoreError && error.retryable) return { do: "again", afterMs: FIRST_MS };
   if (error instanceof ContinuumError && error.code === "stale-generation") {
     return job.failures < failuresMax(job.command) ? { do: "renew" } : { do: "fail", message };
   }

@@ -205,6 +205,8 @@ export class Worker {
     while (!signal.aborted) {
       // One that works already leaves a single job to those who do not, and takes several at once when all work.
       if (this.#runner?.isBusy()) await sleep(BUSY_CLAIM_MS, undefined, { signal }).catch(() => undefined);
+      // Whoever stops wakes this once, and may have done so during the pause.
+      if (signal.aborted) return;
       this.#woken = false;
       let waitMs = NET_MS;
       try {

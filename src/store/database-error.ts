@@ -2,8 +2,13 @@ import { StoreError } from "./store-error.ts";
 
 /** SQLSTATEs of a transaction that lost to another one and may run again. */
 const REPEATABLE = new Set(["40001", "40P01"]);
-/** Classes and codes of a connection that is gone or never came: class 08, shutdowns (57P0x), too many connections. */
-const UNAVAILABLE = /^(08...|57P0[1-5]|53300)$/;
+/**
+ * Classes and codes of a connection that is gone or never came: class 08, shutdowns (57P0x), too many connections, and a
+ * transaction that rested or lasted for too long (25P03, 25P04), with which the server ends the connection.
+ */
+const UNAVAILABLE = /^(08...|57P0[1-5]|53300|25P0[34])$/;
+/** The SQLSTATE of a file that could not be made larger. */
+const DISK_FULL = "53100";
 const SOCKET_CODES = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -39,6 +44,8 @@ export function isConnectionFailure(error: unknown): boolean {
 }
 
 export function toStoreError(error: unknown): unknown {
+  if (codeOf(error) === DISK_FULL)
+    return new StoreError("database-full", "PostgreSQL's disk is full", { cause: error, retryable: true });
   if (error instanceof StoreError || !isConnectionFailure(error)) return error;
   const reason = error instanceof AggregateError ? String(error.errors[0]) : String(error);
   return new StoreError("database-unavailable", `PostgreSQL cannot be reached: ${reason}`, {

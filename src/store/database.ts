@@ -49,6 +49,13 @@ export interface DatabaseOptions {
   log?: StoreLog;
 }
 
+/**
+ * A process that is frozen in the middle of a transaction must not hold its rows from everybody else: the server ends
+ * the transaction after this, and whoever wakes finds its connection gone. And each statement has to see what was
+ * committed before it, for what is decided under a lock is read after it: a server may be set up otherwise.
+ */
+const SETTINGS = `SET idle_in_transaction_session_timeout = '5s'; SET default_transaction_isolation = 'read committed'`;
+
 /** How often a transaction that lost to another (serialization failure, deadlock) is run again. */
 const REPEATS_MAX = 8;
 
@@ -68,7 +75,10 @@ export class Database implements Queryable {
       keepAlive: true,
       types: { getTypeParser },
     };
-    this.#pool = new pg.Pool({ ...this.#config, pipeline: true, max: options.max ?? 4, idleTimeoutMillis: 10_000 });
+    this.#pool = new pg.Pool({
+      ...{ ...this.#config, pipeline: true, max: options.max ?? 4, idleTimeoutMillis: 10_000 },
+      onConnect: (client) => client.query(SETTINGS),
+    });
     // A connection that breaks while idle is replaced at the next query; without a listener it would end the process.
     this.#pool.on("error", (error) => this.#log?.warn("database-connection-lost", { reason: error.message }));
     this.#pool.on("connect", (client) => client.on("error", () => undefined));
@@ -106,11 +116,14 @@ export class Database implements Queryable {
    * Runs `work` in one transaction. A serialization failure or a deadlock runs it again from the start, so `work`
    * must have no effects but those on the transaction. When the connection breaks at the commit, whether it happened
    * is unknown: the caller sees `database-unavailable` and must be able to ask again (a unique cause, an idempotency key).
+   *
+   * The server ends a transaction that rests for five seconds, because of its locks. `mayRest` is for one that is there
+   * for an advisory lock alone, which holds up nobody but those who would do the same work.
    */
-  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (tx: Transaction) => Promise<T>, how: { mayRest?: true } = {}): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#transactionOnce(work);
+        return await this.#transactionOnce(work, how);
       } catch (error) {
         if (!(isRepeatable(error) || isStalePlan(error)) || attempt >= REPEATS_MAX) throw toStoreError(error);
         // Losers that start again at the same moment would meet again.
@@ -119,25 +132,31 @@ export class Database implements Queryable {
     }
   }
 
-  async #transactionOnce<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+  async #transactionOnce<T>(work: (tx: Transaction) => Promise<T>, { mayRest }: { mayRest?: true }): Promise<T> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
+    let over = false;
     const notices: Notice[] = [];
     const tx: Transaction = {
       isTransaction: true,
       notify: (channel, payload, how = {}) => void notices.push({ channel, payload, ...how }),
-      query: async <Row extends object>(sql: string, values: readonly unknown[] = []) =>
-        resultOf<Row>(await client.query(prepared(sql, values))),
+      query: async <Row extends object>(sql: string, values: readonly unknown[] = []) => {
+        // By now the connection may be another's: this would happen in the middle of what that one does.
+        if (over) throw new Error("broken invariant: a statement came after the end of its transaction");
+        return resultOf<Row>(await client.query(prepared(sql, values)));
+      },
     };
     try {
-      await client.query("BEGIN");
+      await client.query(mayRest ? "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0" : "BEGIN");
       const value = await work(tx);
+      over = true;
       const end = await client.query("COMMIT");
       // A statement that failed and whose error `work` swallowed turns COMMIT into a rollback without an error.
       if (end.command !== "COMMIT") throw new Error("a statement of the transaction failed, so nothing was committed");
       this.#notifier.tell(notices);
       return value;
     } catch (error) {
+      over = true;
       if (isConnectionFailure(error) || isStalePlan(error)) broken = asError(error);
       else
         broken = await client.query("ROLLBACK").then(

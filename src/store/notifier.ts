@@ -49,9 +49,7 @@ export class Notifier {
   #tellNow(): void {
     clearTimeout(this.#later);
     this.#later = undefined;
-    this.#telling ??= this.#tellAll().finally(() => {
-      this.#telling = undefined;
-    });
+    if (this.#telling === undefined && this.#waiting.length > 0) this.#telling = this.#tellAll();
   }
 
   async #tellAll(): Promise<void> {
@@ -68,5 +66,7 @@ export class Notifier {
         this.#log?.warn("notices-lost", { reason: String(error) });
       }
     }
+    // In the same turn as the last look: what is to be told from now on begins anew.
+    this.#telling = undefined;
   }
 }
