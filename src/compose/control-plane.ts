@@ -14,6 +14,7 @@ import type { ProgramLog } from "../roles/program-log.ts";
 import type { RunningRole } from "../roles/role-process.ts";
 import { startWorkerRole } from "../roles/worker-role.ts";
 import { openDatabase } from "../store/database.ts";
+import { clockProblem, type DatabaseClock, openDatabaseClock } from "../store/database-clock.ts";
 import { startEmbedded } from "../store/embedded/embedded.ts";
 import { requireSchema } from "../store/migrate.ts";
 import { SimulatedStateTable } from "../store/queries/simulated-state.ts";
@@ -29,20 +30,19 @@ export async function composeApi(
   config: Config,
   { log, version }: { log: ProgramLog; version: string },
 ): Promise<RunningRole> {
-  const { parts, close } = await composeParts(config, {
+  const { parts, clock, close } = await composeParts(config, {
     log,
     connections: 8,
     applicationName: "continuum-api",
     loadPolicy: "now",
   });
-  return startApiRole({ parts: { ...parts, webhooks: composeWebhooks(config) }, config, version, close }).catch(
-    closing(close),
-  );
+  const own = { config, version, close, clockProblem: () => clockProblem(clock) };
+  return startApiRole({ parts: { ...parts, webhooks: composeWebhooks(config) }, ...own }).catch(closing(close));
 }
 
 /** A worker, with what it brings this host's targets to. */
 export async function composeWorker(config: Config, log: ProgramLog): Promise<RunningRole> {
-  const { parts, local, close } = await composeParts(config, {
+  const { parts, local, clock, close } = await composeParts(config, {
     log,
     connections: 4,
     applicationName: "continuum-worker",
@@ -51,7 +51,10 @@ export async function composeWorker(config: Config, log: ProgramLog): Promise<Ru
   const reconcile = createReconciler({ parts, host: config.hostName, sink: local });
   const syncCredentials = createCredentialSync(parts, local);
   const { opsHost, opsPort } = config.worker;
-  const own = { host: config.hostName, opsHost, opsPort, webhooks: composeWebhooks(config) };
+  const own = {
+    ...{ host: config.hostName, opsHost, opsPort, webhooks: composeWebhooks(config) },
+    clockProblem: () => clockProblem(clock),
+  };
   const stopRetention = keepRetention(parts, config);
   const closeAll = async () => {
     await stopRetention();
@@ -78,7 +81,7 @@ interface PartsOptions {
 async function composeParts(
   config: Config,
   options: PartsOptions,
-): Promise<{ parts: EngineParts; local: LocalTarget; close(): Promise<void> }> {
+): Promise<{ parts: EngineParts; local: LocalTarget; clock: DatabaseClock; close(): Promise<void> }> {
   const { log } = options;
   const embedded = config.databaseUrl === undefined ? await startEmbedded({ dataDir: config.dataDir, log }) : undefined;
   const database = await openDatabase(embedded?.url ?? config.databaseUrl ?? "", {
@@ -93,10 +96,15 @@ async function composeParts(
     await embedded?.stop();
     throw error;
   }
+  const clock = await openDatabaseClock(database, {
+    onFailure: () => log.warn("clock-not-read", { reason: "the database was not reached" }),
+  });
+  const wrong = clockProblem(clock);
+  if (wrong !== undefined) log.warn("clock-wrong", { reason: wrong });
   const local = new LocalTarget({ controlSocket: await controlSocket(config) });
   const simulated = new SimulatedTarget({
     store: new SimulatedStateTable<SimulatedEndpoint>(database),
-    nowMs: Date.now,
+    nowMs: clock.nowMs,
   });
   const parts: EngineParts = {
     database,
@@ -104,14 +112,15 @@ async function composeParts(
     artifacts: await composeArtifacts(config),
     signatures: { live: localSignatures, simulated: mockSignatures },
     ...(await composePolicy({ load: options.loadPolicy })),
-    nowMs: Date.now,
+    nowMs: clock.nowMs,
     log,
   };
   const close = async () => {
+    clock.stop();
     await database.close();
     await embedded?.stop();
   };
-  return { parts, local, close };
+  return { parts, local, clock, close };
 }
 
 function targetsOf(drivers: Record<DrivenTarget, Target>): Map<TargetName, Target> {

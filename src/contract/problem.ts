@@ -22,6 +22,7 @@ export const PROBLEMS = {
   "host-memory": { status: 503, exit: 1, title: "The host has not enough memory for this plan" },
   "target-not-available": { status: 422, exit: 2, title: "The plan's target is not available on this server" },
   "too-many-requests": { status: 429, exit: 1, title: "Too many requests" },
+  "disk-full": { status: 507, exit: 1, title: "The server's disk is full" },
   unavailable: { status: 503, exit: 69, title: "A part that is needed cannot be reached" },
   internal: { status: 500, exit: 1, title: "Something failed on our side" },
 } as const satisfies Record<string, { status: number; exit: number; title: string }>;

@@ -3,7 +3,7 @@ import { moveClientFile, writeClientFile } from "../config/client-settings.ts";
 import type { Config } from "../config/schema.ts";
 import { bootstrap } from "../service/bootstrap.ts";
 import { type Database, openDatabase } from "../store/database.ts";
-import { type EmbeddedServer, startEmbedded } from "../store/embedded/embedded.ts";
+import { type EmbeddedServer, lacksSpaceForDatabase, startEmbedded } from "../store/embedded/embedded.ts";
 import { migrate, requireSchema, schemaState } from "../store/migrate.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { type DatabaseKeeper, keepDatabase } from "./database-keeper.ts";
@@ -47,7 +47,12 @@ export async function runAllRoles(options: AllRolesOptions): Promise<number> {
 
 async function keptDatabase({ config, log }: AllRolesOptions): Promise<DatabaseKeeper | undefined> {
   if (config.databaseUrl !== undefined) return undefined;
-  return keepDatabase({ start: () => startEmbedded({ dataDir: config.dataDir, log }), log });
+  const { dataDir } = config;
+  return keepDatabase({
+    start: () => startEmbedded({ dataDir, log }),
+    isDiskFull: () => lacksSpaceForDatabase(dataDir),
+    log,
+  });
 }
 
 async function runOn(

@@ -3,6 +3,7 @@ import type { EngineParts } from "../engine/engine.ts";
 import { engineMetrics } from "../engine/metrics.ts";
 import type { WebhookParts } from "../engine/webhook-parts.ts";
 import { createService } from "../service/create-service.ts";
+import type { Service } from "../service/service.ts";
 import { createHttpApp } from "../surfaces/http/app.ts";
 import { serveHttp } from "../surfaces/http/serve-http.ts";
 import { metricsRegistry } from "./metrics-registry.ts";
@@ -12,13 +13,24 @@ export interface ApiRoleOptions {
   parts: EngineParts & { webhooks: WebhookParts };
   config: Config;
   version: string;
+  /** What is wrong with this host's clock. */
+  clockProblem(): string | undefined;
   close(): Promise<void>;
 }
 
 /** The HTTP API with its own figures. */
-export async function startApiRole({ parts, config, version, close }: ApiRoleOptions): Promise<RunningRole> {
+export async function startApiRole(options: ApiRoleOptions): Promise<RunningRole> {
+  const { parts, config, version, clockProblem, close } = options;
   const registry = metricsRegistry("api");
-  const service = createService({ ...parts, ...engineMetrics(registry, parts) });
+  const control = createService({ ...parts, ...engineMetrics(registry, parts) });
+  const service: Service = {
+    ...control,
+    readiness: async () => {
+      const { ready, problems } = await control.readiness();
+      const clock = clockProblem();
+      return { ready, problems: clock === undefined ? problems : [...problems, clock] };
+    },
+  };
   const shutdown = new AbortController();
   const app = createHttpApp(service, {
     version,

@@ -12,24 +12,36 @@ export interface DatabaseKeeper {
 
 const LOOK_MS = 200;
 const BACK_OFF_MS = [0, 250, 500, 1000, 2000, 5000];
+/** So often a full disk lets a fall count at most. */
+const FALLS_WHILE_FULL = 4;
 /** A server that ran this long has started well: its next fall counts from the beginning again. */
 const SETTLED_MS = 30_000;
 
 /**
  * Starts the embedded database and starts it again when it falls, as the supervisor does with the roles. The server is
- * looked for rather than awaited, since one that was found running is no child of ours. Errors: those of `start`.
+ * looked for rather than awaited, since one that was found running is no child of ours. While its disk is full it is not
+ * given up: it cannot start, what serves models needs no database, and somebody is about to free space. Errors: those of
+ * `start`.
  */
-export async function keepDatabase(options: {
-  start(): Promise<EmbeddedServer>;
-  log: Logger;
-}): Promise<DatabaseKeeper> {
+export async function keepDatabase(options: KeeperOptions): Promise<DatabaseKeeper> {
   const keeper = new Keeper(options, await options.start());
   return keeper;
 }
 
+export interface KeeperOptions {
+  start(): Promise<EmbeddedServer>;
+  /** Whether the disk of the database has no room for it to work. */
+  isDiskFull(): Promise<boolean>;
+  log: Logger;
+  /** Before each try to start it again. */
+  pausesMs?: readonly number[];
+}
+
 class Keeper implements DatabaseKeeper {
   readonly #start: () => Promise<EmbeddedServer>;
+  readonly #isDiskFull: () => Promise<boolean>;
   readonly #log: Logger;
+  readonly #pausesMs: readonly number[];
   readonly #lost = Promise.withResolvers<string>();
   readonly #watch: NodeJS.Timeout;
   #server: EmbeddedServer;
@@ -39,8 +51,10 @@ class Keeper implements DatabaseKeeper {
   #restarting: Promise<void> | undefined;
   #stopping = false;
 
-  constructor({ start, log }: { start(): Promise<EmbeddedServer>; log: Logger }, server: EmbeddedServer) {
+  constructor({ start, isDiskFull, log, pausesMs = BACK_OFF_MS }: KeeperOptions, server: EmbeddedServer) {
     this.#start = start;
+    this.#isDiskFull = isDiskFull;
+    this.#pausesMs = pausesMs;
     this.#log = log;
     this.#server = server;
     this.#mark = markOf(server.pid);
@@ -73,7 +87,9 @@ class Keeper implements DatabaseKeeper {
 
   async #restart(): Promise<void> {
     while (!this.#stopping) {
-      const pauseMs = BACK_OFF_MS[this.#falls];
+      // Where that cannot be told, a fall counts as any other.
+      if (await this.#isDiskFull().catch(() => false)) this.#falls = Math.min(this.#falls, FALLS_WHILE_FULL);
+      const pauseMs = this.#pausesMs[this.#falls];
       if (pauseMs === undefined) return this.#giveUp();
       this.#falls += 1;
       await new Promise((resolve) => setTimeout(resolve, pauseMs));

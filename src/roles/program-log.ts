@@ -1,5 +1,6 @@
 import pino from "pino";
 import type { LogFacts, Logger } from "../engine/engine.ts";
+import { LogDestination } from "./log-destination.ts";
 
 /**
  * Facts that may stand in a log: names, numbers, codes and digests of ours, and the reasons that our own code words.
@@ -55,7 +56,7 @@ export function programLog(options: { level: string; role: string }): ProgramLog
       base: { role: options.role, process: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
-    pino.destination({ fd: 2, sync: true }),
+    new LogDestination(),
   );
   const write = (level: "info" | "warn" | "error") => (event: string, facts?: LogFacts) =>
     out[level](allowed(facts), event);

@@ -18,6 +18,8 @@ export interface WorkerRoleOptions {
   reconcile: () => Promise<void>;
   /** Tells the data plane of this host who may invoke. */
   syncCredentials: () => Promise<void>;
+  /** What is wrong with this host's clock. */
+  clockProblem(): string | undefined;
   close(): Promise<void>;
 }
 
@@ -36,9 +38,13 @@ export async function startWorkerRole(options: WorkerRoleOptions): Promise<Runni
     port: options.opsPort,
     ready: async () => {
       const registered = worker.id !== undefined;
+      const clock = options.clockProblem();
       return {
         ready: registered,
-        problems: registered ? [] : ["The worker is not registered: its database cannot be reached."],
+        problems: [
+          ...(registered ? [] : ["The worker is not registered: its database cannot be reached."]),
+          ...(clock === undefined ? [] : [clock]),
+        ],
       };
     },
   });

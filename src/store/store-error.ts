@@ -2,6 +2,7 @@ import { ContinuumError } from "../core/error.ts";
 
 /**
  * `database-unavailable`: PostgreSQL is not there or went away; trying again makes sense.
+ * `database-full`: PostgreSQL's disk is full; nothing was changed, and it works again once there is space.
  * `database-newer`: a newer program has migrated this database.
  * `database-older`: the schema is behind this program, and nothing was asked to change it.
  * `migration-changed`: a migration that was applied differs from the one this program carries.
@@ -12,6 +13,7 @@ import { ContinuumError } from "../core/error.ts";
  */
 export type StoreErrorCode =
   | "database-unavailable"
+  | "database-full"
   | "database-newer"
   | "database-older"
   | "migration-changed"

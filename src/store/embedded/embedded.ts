@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, realpath, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -100,6 +100,15 @@ export async function holdEmbedded(dataDir: string): Promise<{ release(): Promis
       await release({ root, user, binaries: await findBinaries({ user, stagingRoot: root }) }, undefined);
     },
   };
+}
+
+/** A server that starts may have to make one file of its log of transactions, 16 MiB, before it does anything. */
+const SPACE_BYTES_MIN = 2 * 16 * 1024 * 1024;
+
+/** Whether the server of a data directory has no room to start or to go on. */
+export async function lacksSpaceForDatabase(dataDir: string): Promise<boolean> {
+  const { bavail, bsize } = await statfs(await clusterRoot(dataDir));
+  return bavail * bsize < SPACE_BYTES_MIN;
 }
 
 async function release(cluster: Cluster, log: StoreLog | undefined): Promise<void> {

@@ -7,8 +7,8 @@ import { isAlive, markOf, type ProcessMark } from "./living-process.ts";
 export async function withFolderLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
   const path = join(folder, "lock");
   const own = join(folder, `lock.${process.pid}.${Math.random().toString(36).slice(2)}`);
-  await writeFile(own, JSON.stringify(markOf(process.pid)));
   try {
+    await writeFile(own, JSON.stringify(markOf(process.pid)));
     // A hard link appears with its content in one step; an empty lock file of a crashed writer cannot exist.
     while (!(await tryLink(own, path))) await setAsideWhenDead(path, own);
     try {

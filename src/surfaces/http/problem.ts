@@ -28,10 +28,21 @@ export function problemOf(error: unknown, requestId: string): ProblemDetails {
   if (error instanceof Refusal) {
     return problemDetails({ code: error.code, detail: error.message, requestId, extensions: error.details });
   }
+  if (isFullDisk(error)) {
+    const detail = "Nothing was changed; whoever keeps the server has to free space. What serves goes on serving.";
+    return problemDetails({ code: "disk-full", detail, requestId });
+  }
   if (error instanceof ContinuumError && error.retryable) {
     const detail = "A part that this request needs cannot be reached now; try again.";
     return problemDetails({ code: "unavailable", detail, requestId });
   }
   const detail = `The request failed on the server's side; its log has the cause under ${requestId}.`;
   return problemDetails({ code: "internal", detail, requestId });
+}
+
+/** Of the database, or of the artifact store, which tells its disk's code. */
+function isFullDisk(error: unknown): boolean {
+  if (!(error instanceof ContinuumError)) return false;
+  const { code } = error.details;
+  return error.code === "database-full" || code === "ENOSPC" || code === "EDQUOT";
 }

@@ -36,8 +36,10 @@ export interface Continuum {
 /** Straight to the program: the small process in front of it only looks for the pinned Node. */
 const MAIN = fileURLToPath(new URL("../../../src/main.ts", import.meta.url));
 
-export async function startContinuum(options: { environment?: Record<string, string> } = {}): Promise<Continuum> {
-  const folder = mkdtempSync(join(tmpdir(), "continuum-e2e-"));
+export async function startContinuum(
+  options: { environment?: Record<string, string>; parent?: string } = {},
+): Promise<Continuum> {
+  const folder = mkdtempSync(join(options.parent ?? tmpdir(), "continuum-e2e-"));
   chmodSync(folder, 0o711); // PostgreSQL may run as another user and has to walk through
   const dataDir = join(folder, "data");
   const logFile = join(folder, "continuum.log");
