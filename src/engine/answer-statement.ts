@@ -37,15 +37,19 @@ export interface AnswerRow {
  */
 export function answerStatement(step: AnswerStep): Statement {
   if (step.after.phase === "Succeeded") return { sql: ENDING, values: [...valuesOf(step), ...liveValues(step)] };
-  if (step.event.type === "snapshot-taken")
-    return { sql: SNAPSHOT, values: [...valuesOf(step), ...snapshotValues(step)] };
+  if (keepsSnapshot(step)) return { sql: SNAPSHOT, values: [...valuesOf(step), ...snapshotValues(step)] };
   return { sql: PLAIN, values: valuesOf(step) };
 }
 
 /** Every other end gives its slot to the next in the queue, under locks that this statement does not wait for. */
 export function fitsStatement({ before, after, event, snapshotBytes }: AnswerStep): boolean {
-  if (event.type === "snapshot-taken" && snapshotBytes === undefined) return false;
+  if (keepsSnapshot({ after, event }) && snapshotBytes === undefined) return false;
   return after.phase === "Succeeded" || holdsSlot(after) || !holdsSlot(before);
+}
+
+/** A pause gives up what was just taken. */
+function keepsSnapshot({ after, event }: Pick<AnswerStep, "after" | "event">): boolean {
+  return event.type === "snapshot-taken" && after.snapshot !== null;
 }
 
 function valuesOf({ before, after, event, actor, cause, job, audit, claimFor }: AnswerStep): unknown[] {

@@ -110,7 +110,8 @@ export async function applyEvent(
     return { rollout: before, accepted, refusal: refusal ?? "refused", repeated: false, next: undefined };
   }
   if (rollout.phase === "Succeeded") await recordSuccess(tx, rollout, parts.nowMs());
-  if (event.type === "snapshot-taken") {
+  // A pause gives up what was just taken; it is taken again by whoever resumes.
+  if (event.type === "snapshot-taken" && rollout.snapshot !== null) {
     await recordSnapshot(tx, rollout, { bytes: change.snapshotBytes, host: change.claimFor?.host });
   }
   const [, , next] = await Promise.all([
