@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { scratchFolder } from "./measure.ts";
@@ -14,6 +14,9 @@ export async function builtProgram(): Promise<{ main: string; remove(): void }> 
   execFileSync(process.execPath, [tsc, "-p", join(HOME, "tsconfig.build.json"), "--outDir", out]);
   for (const name of ["policies", "package.json"])
     cpSync(join(HOME, name), join(folder.path, name), { recursive: true });
-  symlinkSync(join(HOME, "node_modules"), join(folder.path, "node_modules"));
+  // Each package for itself: a replica may read what a package's link leads to, and no whole folder of links.
+  mkdirSync(join(folder.path, "node_modules"));
+  for (const name of readdirSync(join(HOME, "node_modules")))
+    symlinkSync(join(HOME, "node_modules", name), join(folder.path, "node_modules", name));
   return { main: join(out, "main.js"), remove: folder.remove };
 }

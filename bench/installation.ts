@@ -182,7 +182,10 @@ async function planToServing(installation: Installation, { quick }: BenchOptions
     const name = `served-${round}`;
     const artifact = await importModel(admin, { bias: round }, key);
     // Pushed tokens and a first deployment are not what is measured: the second endpoint is the first that counts.
-    if (round === 0) await deploy(admin, planOf("warm-up", { version: "1.0.0", artifact }));
+    if (round === 0) {
+      const { phase, reason } = await deploy(admin, planOf("warm-up", { version: "1.0.0", artifact }));
+      must(phase === "Succeeded", `the first deployment succeeds (${phase}: ${reason?.message})`);
+    }
     const startMs = performance.now();
     await submit(admin, planOf(name, { version: "1.0.0", artifact }));
     const url = `${started.servingUrl}/endpoints/development-${name}/invocations`;
