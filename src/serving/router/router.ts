@@ -1,6 +1,6 @@
 import type { SendHandle } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { createServer, type Server, type ServerResponse } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { JudgeAlarm } from "../../core/monitor/canary-judge.ts";
 import type { Endpoint, EndpointTable, Variant } from "../endpoint.ts";
@@ -9,7 +9,8 @@ import { OP, OUTPUT_FORMAT, requestMeta } from "../replica/frames.ts";
 import type { Capture } from "./capture.ts";
 import { type CredentialTable, mayInvoke } from "./credential-table.ts";
 import { Exchange, type ExchangeOwner } from "./exchange.ts";
-import { Inbound } from "./inbound.ts";
+import type { Inbound } from "./inbound.ts";
+import { inboundServer, KEEP_ALIVE_SECONDS } from "./inbound-server.ts";
 import { sendModel } from "./model-page.ts";
 import { overload, TenantLoads } from "./overload.ts";
 import { INVOKE_PROBLEMS, type InvokeProblem, problemBody, readFailure, sendProblem } from "./problem.ts";
@@ -17,7 +18,6 @@ import type { RouterLimits } from "./router-limits.ts";
 import { inputFormat, matchRoute, outputFormat, type Route } from "./routes.ts";
 import { type Answer, sendAnswer } from "./send-answer.ts";
 import { sendJson } from "./send-json.ts";
-import { refuseUnreadable } from "./unreadable.ts";
 
 export interface RouterOptions {
   host: string;
@@ -35,12 +35,9 @@ export interface RouterOptions {
   ready: () => { ready: boolean; detail: string };
 }
 
-/** Who is connected and asks nothing takes another's place; a body may come slowly. */
-const SLOW_CALLERS = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 5000 };
 const SWEEP_MS = 20;
 /** The first attempt and one more: a request that kills replicas must not go round and kill them all. */
 const ATTEMPTS_MAX = 2;
-const KEEP_ALIVE_SECONDS = 65;
 const RETRY_AFTER = { "retry-after": "1" };
 
 /** Receives invocations, draws the version, hands them to a replica and judges what comes back. */
@@ -61,11 +58,7 @@ export class Router implements ExchangeOwner {
 
   constructor(options: RouterOptions) {
     this.#options = options;
-    this.#server = createServer(
-      { keepAliveTimeout: KEEP_ALIVE_SECONDS * 1000, ...SLOW_CALLERS, noDelay: true, IncomingMessage: Inbound },
-      (request, response) => this.#handle(request, response),
-    );
-    refuseUnreadable(this.#server);
+    this.#server = inboundServer((request, response) => this.#handle(request, response));
     this.#server.maxConnections = options.limits.connectionsMax;
   }
 

@@ -134,11 +134,18 @@ async function readBytes(c: Context, { bytesMax, hold }: { bytesMax: number; hol
   if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of c.req.raw.body ?? []) {
-    size += chunk.length;
-    if (size > bytesMax) throw tooLarge();
-    if (!hold.take(chunk.length)) throw problem("unavailable", "The server reads as many large bodies as it can now.");
-    chunks.push(chunk);
+  try {
+    for await (const chunk of c.req.raw.body ?? []) {
+      size += chunk.length;
+      if (size > bytesMax) throw tooLarge();
+      if (!hold.take(chunk.length))
+        throw problem("unavailable", "The server reads as many large bodies as it can now.");
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    if (cause instanceof Refusal) throw cause;
+    // Whoever went away hears nothing of this; that it was the caller's doing is for the log and the figures.
+    throw new Refusal("malformed-request", "The body ended before it was whole.", { cause });
   }
   return Buffer.concat(chunks, size);
 }

@@ -1,9 +1,10 @@
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { isIP } from "node:net";
-import { type ServerType, serve } from "@hono/node-server";
+import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { ContinuumError } from "../../core/error.ts";
-import { refuseUnreadable } from "./unreadable.ts";
+import { refuseUnreadable, unreadableResponse } from "./unreadable.ts";
 
 export interface Listening {
   url: string;
@@ -42,12 +43,12 @@ export async function listen(app: Hono, { host, port }: { host: string; port: nu
   };
 }
 
-function start(app: Hono, hostname: string, port: number): Promise<ServerType> {
-  const { promise, resolve, reject } = Promise.withResolvers<ServerType>();
-  const server = serve({ fetch: app.fetch, hostname, port, overrideGlobalObjects: false }, () => {
-    server.removeListener("error", failed);
-    resolve(server);
-  });
+function start(app: Hono, hostname: string, port: number): Promise<Server> {
+  const { promise, resolve, reject } = Promise.withResolvers<Server>();
+  const errorHandler = unreadableResponse;
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler });
+  // The listener says what is wrong with a request without a host; Node would refuse it in silence.
+  const server = createServer({ requireHostHeader: false }, listener);
   refuseUnreadable(server);
   const failed = (cause: NodeJS.ErrnoException) => {
     const isTaken = cause.code === "EADDRINUSE";
@@ -58,14 +59,18 @@ function start(app: Hono, hostname: string, port: number): Promise<ServerType> {
     reject(new ContinuumError(code, `Cannot listen on ${hostname}:${port}: ${why}`, { cause }));
   };
   server.once("error", failed);
+  server.listen(port, hostname, () => {
+    server.removeListener("error", failed);
+    resolve(server);
+  });
   return promise;
 }
 
-async function stop(server: ServerType, graceMs: number): Promise<void> {
+async function stop(server: Server, graceMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());
-  if ("closeIdleConnections" in server) server.closeIdleConnections();
-  const timer = setTimeout(() => "closeAllConnections" in server && server.closeAllConnections(), graceMs);
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
   await promise;
   clearTimeout(timer);
 }

@@ -71,15 +71,19 @@ function streamOf<Item>(items: AsyncIterable<Item>, options: StreamOptions<Item>
     async pull(controller) {
       try {
         const next = await iterator.next();
+        // A reader that went away meanwhile is no failure, and its stream takes nothing more.
+        if (finished) return;
         if (next.done) {
           finish();
           controller.close();
         } else controller.enqueue(encoder.encode(options.encode(next.value)));
       } catch (error) {
+        if (finished) return;
         finish();
         options.onError(error);
         // The status has long been sent: a broken connection is the only way left to say that this is not the end.
-        controller.error(error);
+        // What the adapter says of it (into the stream, and on standard error) is none of the failure's own words.
+        controller.error(new Error("the stream was broken off"));
       }
     },
     async cancel() {

@@ -1,10 +1,27 @@
 import { randomUUID } from "node:crypto";
-import type { Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { Inbound } from "./inbound.ts";
 import { problemBody, sendProblem } from "./problem.ts";
 
-/** Answers what is no HTTP, or HTTP that is not spoken here, as every other refusal: by a problem, and not by silence. */
-export function refuseUnreadable(server: Server): void {
+export const KEEP_ALIVE_SECONDS = 65;
+/** Who is connected and asks nothing takes another's place; a body may come slowly. */
+const SLOW_CALLERS = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 5000 };
+
+/** A server that hands on what it could read, and refuses everything else by a problem. */
+export function inboundServer(handle: (request: Inbound, response: ServerResponse) => void): Server {
+  // Node would refuse a request without a host in silence.
+  const options = { noDelay: true, IncomingMessage: Inbound, requireHostHeader: false, ...SLOW_CALLERS };
+  const server = createServer({ ...options, keepAliveTimeout: KEEP_ALIVE_SECONDS * 1000 }, (request, response) => {
+    if (request.headers.host !== undefined || request.httpVersion === "1.0") handle(request, response);
+    else sendProblem(response, { code: "malformed-request", detail: "send a host header", requestId: randomUUID() });
+  });
+  refuseUnreadable(server);
+  return server;
+}
+
+/** What is no HTTP, or HTTP that is not spoken here, is answered and not met with silence. */
+function refuseUnreadable(server: Server): void {
   server.on("clientError", (error: NodeJS.ErrnoException, stream) => {
     const socket = stream as Socket;
     // An answer that has begun must not be followed by the words of another.
