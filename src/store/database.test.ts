@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Database, openDatabase } from "./database.ts";
-import { isUniqueViolation } from "./database-error.ts";
+import { isUniqueViolation, toStoreError } from "./database-error.ts";
 import { StoreError } from "./store-error.ts";
 import { createTestDatabase, type TestDatabase } from "./testing/test-database.ts";
 
@@ -159,4 +159,97 @@ test("statements that are sent together all happen or none does, and one alone n
   expect((await on.database.together([insert(5)])).length).toBe(1);
   const { rows } = await on.database.query<{ n: number }>("SELECT n FROM together ORDER BY n");
   expect(rows.map(({ n }) => n)).toEqual([1, 2, 5]);
+});
+
+test("a transaction that rests is ended by the server: others get its rows, and whoever rested hears that it is gone", async () => {
+  await on.database.query("INSERT INTO things VALUES (30, 0)");
+  const frozen = Promise.withResolvers<void>();
+  const thaw = Promise.withResolvers<void>();
+  const resting = on.database.transaction(async (tx) => {
+    // The same setting as every connection's, only that a test has less time.
+    await tx.query("SET LOCAL idle_in_transaction_session_timeout = '150ms'");
+    await tx.query("UPDATE things SET n = n + 1 WHERE id = 30");
+    frozen.resolve();
+    await thaw.promise;
+    await tx.query("SELECT 1");
+  });
+  const heard = expect(resting).rejects.toMatchObject({ code: "database-unavailable", retryable: true });
+  await frozen.promise;
+  await on.database.query("UPDATE things SET n = n + 10 WHERE id = 30");
+  thaw.resolve();
+  await heard;
+  expect((await on.database.query("SELECT n FROM things WHERE id = 30")).rows).toEqual([{ n: 10 }]);
+});
+
+test("a statement that meets the end of a rested transaction is a lost connection, too", () => {
+  for (const code of ["25P03", "25P04"]) {
+    const ended = Object.assign(new Error("terminating connection"), { code });
+    expect(toStoreError(ended)).toMatchObject({ code: "database-unavailable", retryable: true });
+  }
+});
+
+test("every connection ends what rests, but a transaction that is there for its lock alone", async () => {
+  const setting = "SHOW idle_in_transaction_session_timeout";
+  const rows = async (mayRest?: true) =>
+    (await on.database.transaction((tx) => tx.query(setting), mayRest && { mayRest })).rows;
+  expect(await rows()).toEqual([{ idle_in_transaction_session_timeout: "5s" }]);
+  expect(await rows(true)).toEqual([{ idle_in_transaction_session_timeout: "0" }]);
+  expect(await rows()).toEqual([{ idle_in_transaction_session_timeout: "5s" }]);
+});
+
+test("a server whose transactions see one moment only is told otherwise", async () => {
+  const name = new URL(on.url).pathname.slice(1);
+  await on.database.query(`ALTER DATABASE ${name} SET default_transaction_isolation = 'repeatable read'`);
+  const other = new Database(on.url);
+  try {
+    const { rows } = await other.transaction((tx) => tx.query("SHOW transaction_isolation"));
+    expect(rows).toEqual([{ transaction_isolation: "read committed" }]);
+  } finally {
+    await other.close();
+    await on.database.query(`ALTER DATABASE ${name} RESET default_transaction_isolation`);
+  }
+});
+
+test("a statement that comes after the end of its transaction reaches nobody's connection", async () => {
+  let late: (() => Promise<unknown>) | undefined;
+  await on.database.transaction(async (tx) => {
+    late = () => tx.query("INSERT INTO things VALUES (40, 0)");
+  });
+  await expect(late?.()).rejects.toThrow("after the end");
+  const failing = on.database.transaction(async (tx) => {
+    late = () => tx.query("INSERT INTO things VALUES (41, 0)");
+    await tx.query("SELECT 1 / 0");
+  });
+  await expect(failing).rejects.toThrow("division by zero");
+  await expect(late?.()).rejects.toThrow("after the end");
+  expect((await on.database.query("SELECT 1 FROM things WHERE id IN (40, 41)")).rowCount).toBe(0);
+});
+
+test("after an exchange that failed in its middle the connection is whole, and answers go to whoever asked", async () => {
+  const single = new Database(on.url, { max: 1 });
+  const never = { sql: "SELECT $1::integer AS never", values: [3] };
+  try {
+    const broken = { sql: "SELECT 1 / $1::integer AS broken", values: [0] };
+    const good = { sql: "SELECT $1::integer AS good", values: [1] };
+    // The last was never prepared here: the server refuses even to parse it in a transaction that failed.
+    const failing = single.together([good, broken, never, never]);
+    const asked = [5, 6, 7].map((n) => single.query<{ never: number }>(never.sql, [n]));
+    await expect(failing).rejects.toMatchObject({ code: "22012" });
+    expect((await Promise.all(asked)).map(({ rows }) => rows)).toEqual([
+      [{ never: 5 }],
+      [{ never: 6 }],
+      [{ never: 7 }],
+    ]);
+    const pid = (await single.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")).rows[0]?.pid;
+    const slow = { sql: "SELECT pg_sleep($1)", values: [5] };
+    const cut = expect(single.together([good, slow, never])).rejects.toMatchObject({ code: "database-unavailable" });
+    const behind = [8, 9].map((n) => single.query<{ never: number }>(never.sql, [n]));
+    const sleeps = "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'";
+    await expect.poll(async () => (await on.database.query(sleeps, [pid])).rowCount).toBe(1);
+    await on.database.query("SELECT pg_terminate_backend($1)", [pid]);
+    await cut;
+    expect((await Promise.all(behind)).map(({ rows }) => rows)).toEqual([[{ never: 8 }], [{ never: 9 }]]);
+  } finally {
+    await single.close();
+  }
 });
