@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { readPolicyFiles, shippedPolicyFolder } from "../../config/policy-files.ts";
 import type { Parsed } from "../error.ts";
 import { planDigest } from "../plan/canonical.ts";
@@ -8,12 +9,14 @@ import { applyPatch } from "../plan/patch.ts";
 import { ENVIRONMENTS, type Plan, type PlanInput, RUNTIMES, STRATEGIES } from "../plan/schema.ts";
 import { parsePriceTable } from "../pricing/price-table.ts";
 import type { Attributes } from "./attributes.ts";
+import { cedar } from "./cedar.ts";
 import { decide } from "./decide.ts";
 import type { DecideInput, Facts } from "./decision.ts";
 import { evaluate } from "./evaluate.ts";
 import { foresee } from "./foresee.ts";
-import { gatherAttributes } from "./gather-attributes.ts";
+import { gatherAttributes, isAllDueNow } from "./gather-attributes.ts";
 import { loadPolicySet } from "./load-policy-set.ts";
+import { refusalsOf } from "./obligations.ts";
 import type { PolicySet } from "./policy.ts";
 import { refusals } from "./refusals.ts";
 import { parseSettings } from "./settings.ts";
@@ -400,6 +403,61 @@ function expectForeseen(policies: PolicySet, attributes: Attributes): void {
   const ids = (list: { id: string }[]) => list.map(({ id }) => id);
   expect(ids(foresee(policies, "human", attributes))).toEqual(ids(evaluate(policies, "human", attributes).forbidding));
 }
+
+describe("a gate", () => {
+  const facts = fc.record<Facts>(
+    {
+      ...{ gate: fc.constantFrom("verify", "pre-provision", "run"), source: fc.constantFrom("server", "shipped") },
+      ...{ principal: fc.constant({ kind: "service" as const }), namesAreOwn: fc.constant(true) },
+      ...{ environmentMicroUsdPerHour: fc.constant(0), endpointMicroUsdPerHour: fc.constant(0) },
+      breaker: fc.constant(SERVER.breaker),
+      snapshot: fc.boolean(),
+      evidence: fc.dictionary(fc.constantFrom("tests", "encryption", "artifact-digest", "dry-run"), fc.boolean()),
+      approvals: fc.array(
+        fc.record({
+          ...{ role: fc.constantFrom("approver" as const, "budget-owner" as const), mfa: fc.boolean() },
+          ...{ approver: fc.constantFrom("ann", "bob"), signed: fc.boolean() },
+        }),
+        { maxLength: 3 },
+      ),
+    },
+    { requiredKeys: ["gate", "source", "principal"] },
+  );
+  const input = fc
+    .tuple(fc.constantFrom(...ENVIRONMENTS), facts)
+    .map(([environment, known]) => ({ ...inputOf(planOf({ environment })), facts: known }));
+
+  it("refuses what is missing by now, though it is not asked a second time where all is due by then", () => {
+    fc.assert(
+      fc.property(input, (one) => {
+        const asked = evaluate(set, "service", gatherAttributes(one, "now"));
+        expect(decide(set, one).refusals).toEqual(refusalsOf(asked.forbidding, one.facts));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it("knows where the two questions are one", () => {
+    fc.assert(
+      fc.property(input, (one) => {
+        const same = isDeepStrictEqual(gatherAttributes(one, "all"), gatherAttributes(one, "now"));
+        expect(isAllDueNow(one.facts)).toBe(same);
+      }),
+    );
+  });
+
+  it("asks Cedar once less where all is due by then", () => {
+    const counted = vi.spyOn(cedar, "statefulIsAuthorized");
+    const questions = (known: Partial<Facts>) => {
+      counted.mockClear();
+      ask(planOf({ environment: "production" }), { ...known, evidence: { tests: true } });
+      return counted.mock.calls.length;
+    };
+    expect(questions({ gate: "verify" }) - questions({ gate: "pre-provision" })).toBe(1);
+    expect(questions({ gate: "verify", snapshot: true })).toBe(questions({ gate: "run" }));
+    counted.mockRestore();
+  });
+});
 
 describe("speed", () => {
   it("answers within a few milliseconds even on a busy machine", () => {

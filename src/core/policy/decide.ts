@@ -3,7 +3,7 @@ import { planCost, shownCost } from "../pricing/plan-cost.ts";
 import type { DecideInput, Decision, EnvironmentRisk, Facts, Finding, Obligation } from "./decision.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
 import { findingsOf } from "./findings.ts";
-import { type Asking, chosenRuntime, gatherAttributes } from "./gather-attributes.ts";
+import { type Asking, chosenRuntime, gatherAttributes, isAllDueNow } from "./gather-attributes.ts";
 import { jointFix } from "./joint-fix.ts";
 import { obligationsOf, refusalsOf } from "./obligations.ts";
 import type { Policy, PolicySet } from "./policy.ts";
@@ -55,13 +55,14 @@ function decideLive(set: PolicySet, input: DecideInput): Live {
   const missing = ask(set, input, "all", listing);
   const findings = findingsOf(listing, attributes);
   const obligations = obligationsOf(listing.forbidding, facts.source === "server" ? missing : undefined);
+  const missingNow = () => (isAllDueNow(facts) ? missing : ask(set, input, "now", listing));
   const denials = listing.forbidding.filter(({ level }) => level === "deny");
   return {
     decision: outcome(findings, obligations),
     findings,
     fix: denials.length > 0 ? jointFix(set, input, denials) : [],
     obligations,
-    ...(facts.gate !== "propose" && { refusals: refusalsOf(ask(set, input, "now", listing), facts) }),
+    ...(facts.gate !== "propose" && { refusals: refusalsOf(missingNow(), facts) }),
   };
 }
 

@@ -93,13 +93,18 @@ function isName(value: unknown): boolean {
   return typeof value === "string" && value.trim() !== "";
 }
 
+/** Whether `now` asks nothing else than `all`: of what a plan owes only a snapshot may come later than its gate. */
+export function isAllDueNow({ gate, snapshot }: Pick<Facts, "gate" | "snapshot">): boolean {
+  return snapshot === true || gate === "pre-provision" || gate === "run";
+}
+
 type Proofs = Pick<Attributes, "verified" | "approved" | "approvedMfaSigned" | "budgetApproved" | "snapshot">;
 
 function proofs(facts: Facts, asking: Asking): Proofs {
   if (asking === "listing") {
     return { verified: [], approved: false, approvedMfaSigned: false, budgetApproved: false, snapshot: "missing" };
   }
-  const snapshotDue = asking === "all" || facts.gate === "pre-provision" || facts.gate === "run";
+  const snapshotDue = asking === "all" || isAllDueNow(facts);
   return {
     verified: Object.entries(facts.evidence ?? {}).flatMap(([kind, there]) => (there === true ? [kind] : [])),
     ...approvals(facts.approvals ?? []),
