@@ -1,5 +1,6 @@
-import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import { type EndpointTable, LATENCY_BUCKETS_MS, type Variant } from "./endpoint.ts";
+import { registerProcessMetrics } from "./process-metrics.ts";
 import type { InvokeCredential } from "./protocol.ts";
 import type { Capture } from "./router/capture.ts";
 import { mayInvoke } from "./router/credential-table.ts";
@@ -29,7 +30,7 @@ export function servingMetrics(parts: {
 }): (reader: InvokeCredential | null) => Promise<MetricsPage> {
   const own = new Registry();
   own.setDefaultLabels({ role: "serve" });
-  collectDefaultMetrics({ register: own, prefix: "continuum_" });
+  registerProcessMetrics(own);
 
   return async (reader) => {
     // Before anything is waited for: an endpoint that is removed meanwhile must not leave half of its series.
