@@ -108,6 +108,36 @@ test("a frozen worker is taken over, and when it thaws its late answer changes n
   expect((await on.database.query("SELECT 1 FROM workers WHERE id = $1", [frozen.id])).rowCount).toBe(0);
 });
 
+test("a worker that is frozen in the middle of a commit holds its rows for a few seconds only", async () => {
+  const on = await onFreshDatabase();
+  const frozen = await startWorker(on.url, 400);
+  const { id } = await on.propose({ rollout: { strategy: "all-at-once" } });
+  await on.until(id, ({ phase }) => phase === "Provisioning");
+  await on.database.transaction(async (tx) => {
+    // The commit that ends the rollout waits for the endpoint, and holds the rollout and its job by then.
+    await tx.query("SELECT FROM endpoints FOR UPDATE");
+    const waiting = async () =>
+      (
+        await on.database.query(
+          `SELECT 1 FROM pg_stat_activity WHERE application_name = 'engine-worker-process' AND wait_event_type = 'Lock'
+             AND datname = current_database()`,
+        )
+      ).rowCount;
+    await expect.poll(waiting, { timeout: 4000, interval: 10 }).toBe(1);
+    frozen.child.kill("SIGSTOP");
+  });
+  expect((await on.rollout(id)).phase).toBe("Promoting");
+  const startMs = Date.now();
+  const heir = await startWorker(on.url);
+  expect((await on.ended(id, 15_000)).phase).toBe("Succeeded");
+  expect(Date.now() - startMs).toBeLessThan(12_000);
+  frozen.child.kill("SIGCONT");
+  await heir.end("SIGTERM");
+  const next = await on.propose({ name: "after" });
+  expect((await on.ended(next.id, 15_000)).phase).toBe("Succeeded");
+  await expectWhole(on, id);
+});
+
 test("workers that are killed and replaced all the time still bring every rollout to its end, once", async () => {
   const on = await onFreshDatabase();
   await Promise.all([startWorker(on.url, 20), startWorker(on.url, 20)]);
