@@ -1,7 +1,7 @@
 import type { DoctorOptions } from "../config/doctor-options.ts";
 import type { Config } from "../config/schema.ts";
 import type { DoctorFinding } from "../core/doctor/finding.ts";
-import { broken, note, ok, reasonOf } from "./finding.ts";
+import { broken, type Looked, note, ok, reasonOf } from "./finding.ts";
 
 const PATIENCE_MS = 3000;
 const SKEW_MS_MAX = 5000;
@@ -9,7 +9,34 @@ const SKEW_MS_MAX = 5000;
 /** What answers now: the API that the commands of this user speak to, and the serving process of this host. */
 export async function lookAtServers({ config, server }: DoctorOptions): Promise<DoctorFinding[]> {
   const api = server === undefined ? [] : await lookAtApi(server);
-  return [...api, ...(await lookAtServing(config))];
+  const workers = await Promise.all(workerPorts(config).map((port) => lookAtWorker(config.worker.opsHost, port)));
+  return [...api, ...workers.flat(), ...(await lookAtServing(config))];
+}
+
+function workerPorts({ worker }: Config): number[] {
+  return worker.opsPort === 0 ? [] : Array.from({ length: worker.count }, (_, index) => worker.opsPort + index);
+}
+
+/** A worker compares this host's clock with the database's, and says when they differ. */
+async function lookAtWorker(opsHost: string, port: number): Promise<DoctorFinding[]> {
+  const host = reachable(opsHost);
+  const at = { check: `workers.${port}`, looked: `the worker at ${host}:${port}` };
+  const ready = await ask(`http://${host}:${port}/readyz`);
+  if (typeof ready === "string") return /ECONNREFUSED/.test(ready) ? [] : [note(at, ready)];
+  return [readinessFinding(at, ready)];
+}
+
+function readinessFinding(at: Looked, { status, body }: Answer): DoctorFinding {
+  if (status !== 200) return broken(at, `not ready: ${problemsOf(body)}`, "mend what it names; its log says more");
+  const problems = listOf(body);
+  return problems.length === 0
+    ? ok(at, "ready")
+    : note(at, `ready, and says: ${problems.join(" ").slice(0, 300)}`, "mend what it names");
+}
+
+/** Where a server that listens on every address is reached from this host. */
+function reachable(host: string): string {
+  return host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "[::1]" : host;
 }
 
 async function lookAtApi({ url, token }: NonNullable<DoctorOptions["server"]>): Promise<DoctorFinding[]> {
@@ -17,13 +44,9 @@ async function lookAtApi({ url, token }: NonNullable<DoctorOptions["server"]>): 
   const ready = await ask(`${url}/readyz`);
   if (typeof ready === "string")
     return [note(at, ready, "nothing is wrong when it does not run; `continuum start` starts it")];
-  if (ready.status !== 200)
-    return [broken(at, `not ready: ${problemsOf(ready.body)}`, "mend what it names; its log says more")];
-  return [
-    ok(at, "ready"),
-    clockFinding("api.clock", "its clock beside this machine's", ready),
-    await tokenFinding(url, token),
-  ];
+  const finding = readinessFinding(at, ready);
+  if (finding.state === "broken") return [finding];
+  return [finding, clockFinding("api.clock", "its clock beside this machine's", ready), await tokenFinding(url, token)];
 }
 
 async function tokenFinding(url: string, token: string | undefined): Promise<DoctorFinding> {
@@ -38,7 +61,7 @@ async function tokenFinding(url: string, token: string | undefined): Promise<Doc
 
 async function lookAtServing({ serving }: Config): Promise<DoctorFinding[]> {
   if (serving.port === 0) return [];
-  const host = serving.host === "0.0.0.0" ? "127.0.0.1" : serving.host === "::" ? "[::1]" : serving.host;
+  const host = reachable(serving.host);
   const at = { check: "serving.answers", looked: `the serving process at ${host}:${serving.port}` };
   const ready = await ask(`http://${host}:${serving.port}/readyz`);
   if (typeof ready === "string")
@@ -90,6 +113,11 @@ function clockFinding(check: string, looked: string, { skewMs }: Answer): Doctor
     `${Math.abs(seconds)} s ${seconds > 0 ? "ahead" : "behind"}`,
     "set both by NTP: tokens and deadlines end by a clock",
   );
+}
+
+function listOf(body: unknown): string[] {
+  const { problems } = (body ?? {}) as { problems?: unknown };
+  return Array.isArray(problems) ? problems.map(String) : [];
 }
 
 function problemsOf(body: unknown): string {

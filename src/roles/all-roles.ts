@@ -39,9 +39,12 @@ export async function runAllRoles(options: AllRolesOptions): Promise<number> {
   try {
     return await runOn(kept, options, stopped);
   } finally {
-    await (await kept.catch(() => undefined))?.stop();
-    await release();
-    leaveStarter();
+    try {
+      await (await kept.catch(() => undefined))?.stop();
+    } finally {
+      await release();
+      leaveStarter();
+    }
   }
 }
 

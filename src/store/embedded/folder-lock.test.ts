@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -70,4 +70,15 @@ test("a process that got the number of one that ended is not taken for it", () =
   const mark = markOf(process.pid);
   expect(isAlive(mark)).toBe(true);
   if (mark.startedAt !== "") expect(isAlive({ ...mark, startedAt: "1" })).toBe(false);
+});
+
+test("a user of the folder locks it without writing anything, as on a disk that is full", async () => {
+  await addUser(folder);
+  const seen = await withFolderLock(folder, async () => {
+    const names = await readdir(folder);
+    return { names: names.toSorted(), links: (await stat(join(folder, "lock"))).nlink };
+  });
+  expect(seen).toEqual({ names: ["lock", "users"], links: 2 });
+  expect(await readdir(folder)).toEqual(["users"]);
+  expect(await countUsers(folder)).toBe(1);
 });

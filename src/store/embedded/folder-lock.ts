@@ -6,19 +6,31 @@ import { isAlive, markOf, type ProcessMark } from "./living-process.ts";
 /** Runs `work` while no other process on this machine does so for the same folder; a dead holder is set aside. */
 export async function withFolderLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
   const path = join(folder, "lock");
-  const own = join(folder, `lock.${process.pid}.${Math.random().toString(36).slice(2)}`);
+  const fresh = join(folder, `lock.${process.pid}.${Math.random().toString(36).slice(2)}`);
   try {
-    await writeFile(own, JSON.stringify(markOf(process.pid)));
+    // A user of the folder has its mark there already: it can lock, and so end in good order, on a disk that is full.
+    const own = (await isMarked(folder)) ? userFile(folder) : fresh;
+    if (own === fresh) await writeFile(own, JSON.stringify(markOf(process.pid)));
     // A hard link appears with its content in one step; an empty lock file of a crashed writer cannot exist.
-    while (!(await tryLink(own, path))) await setAsideWhenDead(path, own);
+    while (!(await tryLink(own, path))) await setAsideWhenDead(path, fresh);
     try {
       return await work();
     } finally {
       await unlink(path).catch(() => undefined);
     }
   } finally {
-    await unlink(own).catch(() => undefined);
+    await unlink(fresh).catch(() => undefined);
   }
+}
+
+async function isMarked(folder: string): Promise<boolean> {
+  const { pid, startedAt } = markOf(process.pid);
+  const mark = await readMark(userFile(folder));
+  return mark?.pid === pid && mark.startedAt === startedAt;
+}
+
+function userFile(folder: string): string {
+  return join(folder, "users", String(process.pid));
 }
 
 async function tryLink(own: string, path: string): Promise<boolean> {
@@ -54,15 +66,14 @@ async function setAsideWhenDead(path: string, own: string): Promise<void> {
  * was killed does not count.
  */
 export async function addUser(folder: string): Promise<void> {
-  const users = join(folder, "users");
-  await mkdir(users, { recursive: true, mode: 0o700 });
-  const path = join(users, String(process.pid));
+  await mkdir(join(folder, "users"), { recursive: true, mode: 0o700 });
+  const path = userFile(folder);
   await writeFile(`${path}.new`, JSON.stringify(markOf(process.pid)));
   await rename(`${path}.new`, path);
 }
 
 export async function removeUser(folder: string): Promise<void> {
-  await rm(join(folder, "users", String(process.pid)), { force: true });
+  await rm(userFile(folder), { force: true });
 }
 
 export async function countUsers(folder: string): Promise<number> {
