@@ -7,6 +7,7 @@ import { SYSTEM } from "./engine.ts";
 import { Fenced } from "./engine-error.ts";
 import { claimJobs, type Job } from "./jobs.ts";
 import { propose } from "./proposal.ts";
+import { dequeueForgotten } from "./queue.ts";
 import { register } from "./registration.ts";
 import { type EngineFixture, engineFixture, ROBOT, simulatedPlan, TENANT } from "./testing/engine-fixture.ts";
 
@@ -260,4 +261,22 @@ test("a simulation does not wait for whoever holds its environment's sum, and a 
   expect(proposed).toBe(false);
   held.resolve();
   await Promise.all([holder, costing]);
+});
+
+test("a queued rollout that cannot be decided holds up no other queue", async () => {
+  const [bad, good] = [fresh(), fresh()];
+  const waiting: string[] = [];
+  for (const name of [bad, good]) {
+    const first = await on.propose({ name, version: "1" });
+    waiting.push((await on.propose({ name, version: "2" })).id);
+    // Its end was stored by a worker that died before it gave the slot away.
+    await on.database.query("UPDATE rollouts SET active = false, terminal = true, phase = 'Succeeded' WHERE id = $1", [
+      first.id,
+    ]);
+  }
+  await on.database.query("UPDATE rollouts SET state = state - 'plan' WHERE id = $1", [waiting[0]]);
+  await dequeueForgotten(on.parts);
+  expect((await on.rollout(waiting[1] ?? "")).phase).toBe("Verifying");
+  const said = on.logged.filter(({ event }) => event === "dequeue-failed");
+  expect(said).toMatchObject([{ facts: { tenant: TENANT, endpoint: `development-${bad}` } }]);
 });

@@ -1,12 +1,13 @@
 import type { Rollout } from "../core/rollout/rollout.ts";
 import type { Database } from "../store/database.ts";
+import { StoreError } from "../store/store-error.ts";
 import { dequeueNext, tell } from "./commit.ts";
 import type { CommittedEvent, EngineParts } from "./engine.ts";
 
 /** The safety net: rollouts that are queued although their endpoint is free get their turn. Answers how many looked. */
 export async function dequeueForgotten(parts: EngineParts): Promise<number> {
   const slots = await forgottenSlots(parts.database);
-  for (const slot of slots) await giveSlot(parts, slot);
+  await giveSlots(parts, slots);
   return slots.length;
 }
 
@@ -22,10 +23,27 @@ export async function dequeueAt(parts: EngineParts, freed: readonly Slot[]): Pro
       ...[freed.map(({ endpoint }) => endpoint.target), freed.map(({ endpoint }) => endpoint.name)],
     ],
   );
-  for (const { tenant, ...endpoint } of rows) await giveSlot(parts, { tenant, endpoint });
+  await giveSlots(
+    parts,
+    rows.map(({ tenant, ...endpoint }) => ({ tenant, endpoint })),
+  );
 }
 
 type Slot = Pick<Rollout, "tenant" | "endpoint">;
+
+/** A queue whose next one cannot be decided holds up no other queue. */
+async function giveSlots(parts: EngineParts, slots: readonly Slot[]): Promise<void> {
+  for (const slot of slots) {
+    try {
+      await giveSlot(parts, slot);
+    } catch (error) {
+      if (error instanceof StoreError && error.retryable) throw error;
+      const { environment, name } = slot.endpoint;
+      const facts = { tenant: slot.tenant, endpoint: `${environment}-${name}`, reason: String(error) };
+      parts.log.error("dequeue-failed", facts);
+    }
+  }
+}
 
 async function giveSlot(parts: EngineParts, slot: Slot): Promise<void> {
   const facts: CommittedEvent[] = [];

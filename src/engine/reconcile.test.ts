@@ -251,3 +251,27 @@ async function token(id: string, roles: string[], expiresInSeconds = 3600): Prom
     [TENANT, id, ROBOT.id, Buffer.from(id), roles, expiresInSeconds],
   );
 }
+
+test("endpoints that were only proposed are not looked at, however many wait, but for those that a backup may not know", async () => {
+  // As a plan for the local target leaves it that waits for its approval.
+  await on.database.query(
+    `INSERT INTO endpoints (tenant, environment, target, name, host, generation) VALUES
+       ($1, 'staging', 'local', 'proposed', NULL, 0), ($1, 'staging', 'local', 'snapshot', 'here', 0),
+       ($1, 'staging', 'local', 'removed', NULL, 7)`,
+    [TENANT],
+  );
+  const looked: string[] = [];
+  const local: Target = Object.assign(Object.create(target()), {
+    name: "local",
+    describe: async ({ endpoint }: { endpoint: EndpointRef }) => void looked.push(endpoint.name),
+  });
+  const parts = { ...on.parts, targets: new Map([["local", local] as const]) };
+  const reconcile = createReconciler({ parts, host: "here" });
+  await on.database.query("DELETE FROM restores");
+  await reconcile();
+  expect(looked.toSorted()).toEqual(["removed", "snapshot"]);
+  await on.database.query("INSERT INTO restores VALUES (now(), 1, 2)");
+  await reconcile();
+  expect(looked.slice(2).toSorted()).toEqual(["proposed", "removed", "snapshot"]);
+  await on.database.query("DELETE FROM restores");
+});

@@ -163,11 +163,18 @@ async function restingEndpoints(
 ): Promise<Resting[]> {
   const { rows } = await parts.database.query<{ tenant: string; desired: Desired | null } & EndpointRef>(
     `SELECT tenant, environment, target, name, desired FROM endpoints e
-     WHERE target = $1 AND coalesce(host = $2, true) AND ${AT_REST}`,
+     WHERE target = $1 AND coalesce(host = $2, true) AND ${TOUCHED} AND ${AT_REST}`,
     [at.target, at.host],
   );
   return rows.map(({ tenant, desired, ...endpoint }) => ({ tenant, endpoint, desired }));
 }
+
+/**
+ * A local endpoint has its host from the first snapshot on, which comes before every effect: one without was only ever
+ * proposed, and there may be thousands of those that wait for an approval. A backup knows nothing of what came after it.
+ */
+const TOUCHED = `(target <> 'local' OR host IS NOT NULL OR desired IS NOT NULL OR generation > 0
+  OR EXISTS (SELECT FROM restores))`;
 
 const AT_REST = `NOT EXISTS (SELECT 1 FROM rollouts r WHERE r.active
   AND (r.tenant, r.environment, r.target, r.name) = (e.tenant, e.environment, e.target, e.name))`;
