@@ -65,11 +65,6 @@ export function reordered(value: unknown): unknown {
   );
 }
 
-/** JSON text of any value, brackets without end included. */
-export function nestedText(depth: number, open = "[", close = "]"): string {
-  return open.repeat(depth) + close.repeat(depth);
-}
-
 const KEYS = [
   "__proto__",
   "constructor",

@@ -70,7 +70,22 @@ export const REGRESSIONS: readonly Regression[] = [
     target: "request-bodies",
     input: { bytes: bytes(`${"1,".repeat(150_000)}1${"\n1".repeat(150_000)}\n`), model: 1, reader: "csv" },
   },
+  {
+    name: "brackets within brackets broke Cedar, and with it every later decision of the process",
+    target: "policy-cedar",
+    input: bytes(policy(`${"(".repeat(3000)}true${")".repeat(3000)}`)),
+  },
+  {
+    name: "a condition of two hundred terms ended the loading of policies with an internal error",
+    target: "policy-cedar",
+    input: bytes(policy(`${"context.instanceCount == 1 || ".repeat(200)}false`)),
+  },
 ];
+
+function policy(condition: string): string {
+  const annotations = '@id("OWN-1")\n@level("deny")\n@reason("r")\n@source("own#s")\n';
+  return `${annotations}forbid (principal, action in Action::"deploy", resource) when { ${condition} };\n`;
+}
 
 /** The first line of a log of the tenant `acme`. */
 function auditHeader(): string {

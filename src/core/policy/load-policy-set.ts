@@ -1,8 +1,10 @@
 import type { Parsed, Problem } from "../error.ts";
 import { canonicalJson, sha256Digest } from "../plan/canonical.ts";
+import { printable } from "../plan/input-rules.ts";
 import { AnnotationError, readAnnotations } from "./annotations.ts";
 import { askedForm } from "./asked-form.ts";
 import { cedar, type PolicyJson } from "./cedar.ts";
+import { policyNestingProblem, textNestingProblem } from "./nesting.ts";
 import type { Policy, PolicyFile, PolicySet } from "./policy.ts";
 import { reachableReads } from "./reachable-reads.ts";
 
@@ -59,7 +61,9 @@ export function checkPolicySet(
   if (base === undefined) problems.push({ path: "base.cedar", message: "the base permit is missing" });
   const texts = Object.fromEntries([...policies.values(), ...(base ? [base] : [])].map(({ id, text }) => [id, text]));
   problems.push(...validate(schema, texts, (id) => policies.get(id) ?? base));
-  if (problems.length > 0) return { problems };
+  // A policy's own words stand in what is said of it, control characters and all.
+  if (problems.length > 0)
+    return { problems: problems.map(({ path, message }) => ({ path, message: printable(message) })) };
   const handle = `continuum/${digest}`;
   const asked = askedForm(written);
   preparse(handle, asked.policies);
@@ -77,6 +81,11 @@ function digestOf(files: readonly PolicyFile[]): string {
 type Read = { kind: "base" | "forbid"; policy: Policy; json: PolicyJson };
 
 function readFile(file: PolicyFile, problems: Problem[]): Read[] {
+  const tooMuch = textNestingProblem(file.text);
+  if (tooMuch !== undefined) {
+    problems.push({ path: file.path, message: `${lineAt(file.text, tooMuch.offset)}: ${tooMuch.message}` });
+    return [];
+  }
   const parts = cedar.policySetTextToParts(file.text);
   if (parts.type === "failure") {
     const error = parts.errors[0];
@@ -112,6 +121,8 @@ function readPolicy(place: { file: string; line: number; owner: Policy["owner"];
   const parsed = cedar.policyToJson(place.text);
   if (parsed.type === "failure") throw new AnnotationError(oneLine(parsed.errors[0]?.message ?? "not a policy"));
   const { json } = parsed;
+  const tooDeep = policyNestingProblem(json);
+  if (tooDeep !== undefined) throw new AnnotationError(tooDeep);
   if (json.effect === "forbid") {
     const policy = readAnnotations(json, place);
     if (policy.id === BASE.id) throw new AnnotationError(`@id("${BASE.id}") is the base permit's; choose another`);

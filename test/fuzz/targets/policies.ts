@@ -11,17 +11,14 @@ import { type FuzzTarget, openTarget } from "../fuzz-target.ts";
 import { grown, mostly, mutated } from "../mutations.ts";
 import { checkLine, holds, Violation } from "../violation.ts";
 
-const OWN_POLICY = `@id("own-1")
-@clause("OWN-1")
+const OWN_POLICY = `@id("OWN-1")
 @level("deny")
 @reason("Ours runs {observed} instances, at most {limit}")
-@document("own")
-@section("house")
+@source("own#house")
 @path("/spec/compute/instanceCount")
 @observed("instanceCount")
 @limit("4")
-@fix("set")
-forbid (principal, action, resource)
+forbid (principal, action in Action::"deploy", resource)
 when { context.instanceCount > 4 };
 `;
 
@@ -58,6 +55,37 @@ const CEDAR_LARGE = [
   ],
 ];
 
+/** A condition of one construct within itself. */
+const nestedPolicy = fc
+  .record({
+    around: fc.constantFrom<[string, string]>(
+      ...(
+        [
+          ["(", ")"],
+          ["!", ""],
+          ["!(", ")"],
+          ["true && ", ""],
+          ["(true || ", ")"],
+          ["context.instanceCount > 1 && ", ""],
+        ] as const
+      ).map(([before, after]): [string, string] => [before, after]),
+      ...(
+        [
+          ["if true then ", " else false"],
+          ["[", "].contains(true)"],
+          ["{a: ", "}.a"],
+          ["1 + 1 == 2 || ", ""],
+        ] as const
+      ).map(([before, after]): [string, string] => [before, after]),
+    ),
+    bits: fc.double({ min: 0, max: 14, noNaN: true }),
+  })
+  .map(({ around: [before, after], bits }): Uint8Array => {
+    const times = Math.floor(2 ** bits);
+    const condition = `${before.repeat(times)}true${after.repeat(times)}`;
+    return Buffer.from(OWN_POLICY.replace("context.instanceCount > 4", condition));
+  });
+
 /** A user's own Cedar file beside the base permit and the schema. */
 export const policyFiles: FuzzTarget = {
   name: "policy-cedar",
@@ -71,8 +99,8 @@ export const policyFiles: FuzzTarget = {
     return openTarget({
       inputs: mostly(
         mutated([OWN_POLICY, ...cedar.flatMap(onePolicyEach)], CEDAR_WORDS),
-        grown(CEDAR_LARGE, 100_000),
-        60,
+        fc.oneof(grown(CEDAR_LARGE, 100_000), nestedPolicy),
+        20,
       ),
       bytesOf: (bytes) => bytes.length,
       // Cedar compiles a set when it is taken; one name for all, for its binding cannot forget.
