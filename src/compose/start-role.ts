@@ -1,4 +1,4 @@
-import { isLoopback } from "../config/client-settings.ts";
+import { openHttp } from "../config/open-http.ts";
 import type { Config } from "../config/schema.ts";
 import { ContinuumError } from "../core/error.ts";
 import { requireOpenFiles } from "../roles/open-file-limit.ts";
@@ -39,17 +39,9 @@ export interface Program {
   entry: string;
 }
 
-/** Both ports take tokens. Said before anything starts: a role that falls over later is harder to understand. */
-function refuseOpenHttp(role: StartOptions["role"], { api, serving }: Config): void {
-  const listening = [
-    { name: "api", host: api.host, here: role === "all" || role === "api" },
-    { name: "serving", host: serving.host, here: role === "all" || role === "serve" },
-  ];
-  const open = listening.find(({ host, here }) => here && !isLoopback(host) && host !== "::1");
-  if (open === undefined || api.allowInsecureHttp) return;
-  throw new ContinuumError(
-    "insecure-address",
-    `Refusing to serve plain HTTP on ${open.host} (${open.name}.host): tokens would cross the network in clear. ` +
-      "Listen on 127.0.0.1, or set api.allowInsecureHttp when TLS ends in front of it.",
-  );
+/** Said before anything starts: a role that falls over later is harder to understand. */
+function refuseOpenHttp(role: StartOptions["role"], config: Config): void {
+  const roles = { "api.host": ["all", "api"], "serving.host": ["all", "serve"] };
+  const open = openHttp(config).find(({ setting }) => roles[setting].includes(role));
+  if (open !== undefined) throw new ContinuumError("insecure-address", open.message);
 }

@@ -51,7 +51,7 @@ describe("loadConfig", () => {
       CONTINUUM_WORKER_COUNT: "4",
       CONTINUUM_SERVING_CAPTURE_ENABLED: "false",
     };
-    const result = load({ yaml, variables, flags: { "worker.count": 5 } });
+    const result = load({ yaml, variables, flags: { "worker.count": { option: "--workers", value: "5" } } });
     expect(result).toMatchObject({
       ok: true,
       value: {
@@ -61,7 +61,7 @@ describe("loadConfig", () => {
           worker: { count: 5 },
           serving: { captureEnabled: false },
         },
-        sources: { "api.port": "CONTINUUM_API_PORT in the environment", "worker.count": "the option for worker.count" },
+        sources: { "api.port": "CONTINUUM_API_PORT in the environment", "worker.count": "--workers" },
       },
     });
   });

@@ -1,14 +1,14 @@
-import { isAbsolute, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { z } from "zod";
 import type { Parsed } from "../core/error.ts";
 import { nearestKey } from "../core/plan/nearest-key.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
+import { absolutePath, resolvedDatabaseUrl } from "./database-url.ts";
 import { claimsToBeSetting, type Environment, otherVariableNames } from "./environment.ts";
 import { type Config, configSchema, type Setting, settings } from "./schema.ts";
-import { readSecretFile } from "./secret-file.ts";
 
-/** Settings given on the command line, by their path in the file (`api.port`). */
-export type ConfigFlags = Readonly<Record<string, string | number | boolean | undefined>>;
+/** Settings given on the command line, by their path in the file (`api.port`), with the option that each came by. */
+export type ConfigFlags = Readonly<Record<string, { option: string; value: string | boolean | undefined }>>;
 
 export interface LoadConfigOptions {
   environment: Environment;
@@ -31,45 +31,60 @@ interface Layer {
   place(path: string): string;
 }
 
+export type CheckedConfig =
+  | { ok: true; value: LoadedConfig }
+  | {
+      ok: false;
+      /** One line each; at least one. */
+      problems: readonly string[];
+      file?: string;
+      sources: Readonly<Record<string, string>>;
+    };
+
 /**
  * Reads the settings: defaults, then `continuum.yaml`, then `CONTINUUM_*`, then flags; later ones win, key by key.
  * Errors name what is wrong, where it was said, and what would be right.
  */
 export function loadConfig(options: LoadConfigOptions): Parsed<LoadedConfig> {
+  const checked = checkConfig(options);
+  return checked.ok ? checked : fail(checked.problems[0] ?? "the configuration is malformed");
+}
+
+/** As `loadConfig`, with everything that is wrong and not the first alone, so that it can be mended at once. */
+export function checkConfig(options: LoadConfigOptions): CheckedConfig {
   const { environment } = options;
   const all = settings();
   const named = options.file ?? environment.variables["CONTINUUM_CONFIG"];
   const file = resolve(environment.workingDir, named ?? "continuum.yaml");
   const read = readConfigFile(file, { required: named !== undefined });
-  if (!read.ok) return read;
-  const unknownVariable = unknownVariables(environment, all);
-  if (unknownVariable !== undefined) return fail(unknownVariable);
-
+  const content = read.ok ? read.value : undefined;
+  const problems = [...(read.ok ? [] : [read.problem.message]), ...unknownVariables(environment, all)];
   const layers: Layer[] = [
     {
       values: { dataDir: join(environment.homeDir, ".continuum"), hostName: environment.hostName },
       place: () => "a default",
     },
-    fileLayer(file, read.value),
+    fileLayer(file, content),
     variableLayer(environment, all),
-    flagLayer(options.flags ?? {}),
+    flagLayer(options.flags ?? {}, all),
   ];
-  const parsed = configSchema.safeParse(layers.map((layer) => layer.values).reduce(merged, {}));
-  if (!parsed.success) return fail(describeIssue(parsed.error, layers, all));
-  const config = completed(parsed.data, environment, layers);
-  if (!config.ok) return config;
-  const loaded: LoadedConfig = { config: config.value, sources: sourcesOf(layers, all) };
-  if (read.value !== undefined) loaded.file = file;
-  return { ok: true, value: loaded };
+  const values = layers.map((layer) => layer.values).reduce(merged, {});
+  const parsed = configSchema.safeParse(values);
+  if (!parsed.success) problems.push(...parsed.error.issues.flatMap((issue) => describeIssue(issue, layers, all)));
+  const url = databaseUrlOf(values["databaseUrl"], environment, layers);
+  if (!url.ok) problems.push(url.problem.message);
+  const origin = { sources: sourcesOf(layers, all), ...(content === undefined ? {} : { file }) };
+  if (!parsed.success || !url.ok || problems.length > 0) return { ok: false, problems, ...origin };
+  return { ok: true, value: { config: completed(parsed.data, environment, url.value), ...origin } };
 }
 
-function unknownVariables(environment: Environment, all: Setting[]): string | undefined {
+function unknownVariables(environment: Environment, all: Setting[]): string[] {
   const known = [...all.map((setting) => setting.environmentName), ...otherVariableNames()];
-  for (const name of Object.keys(environment.variables)) {
-    if (!claimsToBeSetting(name) || known.includes(name)) continue;
-    return `unknown setting ${name}, in the environment, ${suggestion(nearestKey(name, known), known[0] ?? "")}`;
-  }
-  return undefined;
+  return Object.keys(environment.variables)
+    .filter((name) => claimsToBeSetting(name) && !known.includes(name))
+    .map(
+      (name) => `unknown setting ${name}, in the environment, ${suggestion(nearestKey(name, known), known[0] ?? "")}`,
+    );
 }
 
 function fileLayer(file: string, read: ConfigFile | undefined): Layer {
@@ -93,10 +108,14 @@ function variableLayer(environment: Environment, all: Setting[]): Layer {
   return { values, place };
 }
 
-function flagLayer(flags: ConfigFlags): Layer {
+function flagLayer(flags: ConfigFlags, all: Setting[]): Layer {
   const values: Record<string, unknown> = {};
-  for (const [path, value] of Object.entries(flags)) if (value !== undefined) put(values, path.split("."), value);
-  return { values, place: (path) => `the option for ${path}` };
+  for (const [path, flag] of Object.entries(flags)) {
+    const kind = all.find((setting) => setting.path.join(".") === path)?.kind ?? "text";
+    if (flag?.value !== undefined)
+      put(values, path.split("."), typeof flag.value === "string" ? typed(flag.value, kind) : flag.value);
+  }
+  return { values, place: (path) => flags[path]?.option ?? path };
 }
 
 /** A text that is no number or no truth value is left as it is: the schema then says what would be right. */
@@ -141,16 +160,25 @@ function layerOf(layers: Layer[], path: readonly PropertyKey[]): Layer | undefin
   return layers.findLast((layer) => valueAt(layer.values, path) !== undefined);
 }
 
-function describeIssue(error: z.ZodError, layers: Layer[], all: Setting[]): string {
-  const issue = error.issues[0];
-  if (issue === undefined) return "the configuration is malformed";
-  const unknown = issue.code === "unrecognized_keys" ? issue.keys[0] : undefined;
-  const path = unknown === undefined ? issue.path : [...issue.path, unknown];
-  const text = path.join(".");
-  const place = layerOf(layers, path)?.place(text) ?? text;
-  if (unknown === undefined) return `bad setting ${text}, ${place}, ${issue.message.replace(/^Invalid \w+: /, "")}`;
+/** One line for each thing that is wrong; several keys that nobody knows come as one issue. */
+function describeIssue(issue: z.core.$ZodIssue, layers: Layer[], all: Setting[]): string[] {
+  const placeOf = (path: readonly PropertyKey[]) => layerOf(layers, path)?.place(path.join(".")) ?? path.join(".");
+  if (issue.code !== "unrecognized_keys") {
+    const text = issue.path.join(".");
+    const range = all.find((setting) => setting.path.join(".") === text)?.range;
+    const right = range === undefined ? issue.message.replace(/^Invalid \w+: /, "") : rangeText(range);
+    return [`bad setting ${text}, ${placeOf(issue.path)}, ${right}`];
+  }
   const siblings = siblingsOf(all, issue.path.map(String));
-  return `unknown setting ${text}, ${place}, ${suggestion(nearestKey(unknown, siblings), siblings.join(", "))}`;
+  return issue.keys.map((key) => {
+    const path = [...issue.path, key];
+    const meant = suggestion(nearestKey(key, siblings), siblings.join(", "));
+    return `unknown setting ${path.join(".")}, ${placeOf(path)}, ${meant}`;
+  });
+}
+
+function rangeText({ min, max }: NonNullable<Setting["range"]>): string {
+  return `must be an integer from ${min} to ${max}`;
 }
 
 function siblingsOf(all: Setting[], parent: string[]): string[] {
@@ -162,55 +190,28 @@ function suggestion(near: string | undefined, otherwise: string): string {
   return near === undefined ? `known are ${otherwise}` : `did you mean ${near}?`;
 }
 
-function completed(data: z.infer<typeof configSchema>, environment: Environment, layers: Layer[]): Parsed<Config> {
-  const dataDir = absolute(data.dataDir, environment);
-  const { databaseUrl: reference, artifacts, webhooks, ...rest } = data;
+function completed(
+  data: z.infer<typeof configSchema>,
+  environment: Environment,
+  databaseUrl: string | undefined,
+): Config {
+  const dataDir = absolutePath(data.dataDir, environment);
+  const { databaseUrl: _reference, artifacts, webhooks, ...rest } = data;
   const keyFile = (name: string) => `file:${join(dataDir, "keys", name)}`;
-  const config: Config = {
+  return {
     ...rest,
     dataDir,
     artifacts: { ...artifacts, keyReference: artifacts.keyReference ?? keyFile("artifact-store.key") },
     webhooks: { ...webhooks, keyReference: webhooks.keyReference ?? keyFile("webhooks.key") },
+    ...(databaseUrl === undefined ? {} : { databaseUrl }),
   };
-  if (reference === undefined) return { ok: true, value: config };
+}
+
+/** Looked at whatever else is wrong. What is no text is the schema's to refuse. */
+function databaseUrlOf(reference: unknown, environment: Environment, layers: Layer[]): Parsed<string | undefined> {
+  if (typeof reference !== "string" || reference === "") return { ok: true, value: undefined };
   const fromVariable = layerOf(layers, ["databaseUrl"]) === layers[2];
-  const url = resolvedDatabaseUrl({ reference, environment, passwordAllowed: fromVariable });
-  return url.ok ? { ok: true, value: { ...config, databaseUrl: url.value } } : url;
-}
-
-/** A password in a file or on a command line is read by others sooner or later; only a reference may stand there. */
-function resolvedDatabaseUrl(options: {
-  reference: string;
-  environment: Environment;
-  passwordAllowed: boolean;
-}): Parsed<string> {
-  const { reference, environment } = options;
-  const isReference = /^(file|env):/.test(reference);
-  const text = isReference ? readReference(reference, environment) : { ok: true as const, value: reference };
-  if (!text.ok) return text;
-  const url = URL.canParse(text.value) ? new URL(text.value) : undefined;
-  if (url === undefined || !["postgres:", "postgresql:"].includes(url.protocol))
-    return fail("bad setting databaseUrl, not a PostgreSQL URL, must be postgres://USER@HOST:PORT/DATABASE");
-  const hasPassword = url.password !== "" || url.searchParams.has("password");
-  if (hasPassword && !isReference && !options.passwordAllowed)
-    return fail("a password stands in databaseUrl, in a file or an option, must be a reference: file:PATH or env:NAME");
-  return { ok: true, value: text.value };
-}
-
-function readReference(reference: string, environment: Environment): Parsed<string> {
-  if (reference.startsWith("env:")) {
-    const name = reference.slice("env:".length);
-    const value = environment.variables[name];
-    return value
-      ? { ok: true, value }
-      : fail(`nothing under databaseUrl's reference, ${name} is not set in the environment, set it`);
-  }
-  return readSecretFile(absolute(reference.slice("file:".length), environment), "the database URL");
-}
-
-function absolute(path: string, environment: Environment): string {
-  if (path === "~" || path.startsWith("~/")) return join(environment.homeDir, path.slice(1));
-  return isAbsolute(path) ? path : resolve(environment.workingDir, path);
+  return resolvedDatabaseUrl({ reference, environment, passwordAllowed: fromVariable });
 }
 
 function sourcesOf(layers: Layer[], all: Setting[]): Record<string, string> {

@@ -153,6 +153,8 @@ export interface Setting {
   path: readonly string[];
   kind: SettingKind;
   environmentName: string;
+  /** Of an integer. */
+  range?: { min: number; max: number };
 }
 
 /** Every setting of the schema; `api.allowInsecureHttp` is `CONTINUUM_API_ALLOW_INSECURE_HTTP`. */
@@ -165,7 +167,12 @@ function leaves(schema: Record<string, unknown>, path: string[]): Setting[] {
   if (properties !== undefined)
     return Object.entries(properties).flatMap(([key, value]) => leaves(value, [...path, key]));
   const kind: SettingKind = schema["type"] === "integer" ? "integer" : schema["type"] === "boolean" ? "flag" : "text";
-  return [{ path, kind, environmentName: `CONTINUUM_${path.map(upperSnake).join("_")}` }];
+  const { minimum, maximum } = schema as { minimum?: number; maximum?: number };
+  const range =
+    kind === "integer" && minimum !== undefined && maximum !== undefined
+      ? { range: { min: minimum, max: maximum } }
+      : {};
+  return [{ path, kind, environmentName: `CONTINUUM_${path.map(upperSnake).join("_")}`, ...range }];
 }
 
 function upperSnake(word: string): string {

@@ -63,8 +63,8 @@ describe("mistakes on the command line", () => {
       ["plan", "check", "-f", "x", "-o", "xml"],
       /^continuum: option '-o, --output <table\|json>' argument 'xml' is invalid/,
     ],
-    [["start", "--port", "99999"], /^continuum: bad number "99999", --port, must be an integer from 0 to 65535\n$/],
-    [["start", "--workers", "0"], /^continuum: bad number "0", --workers, must be an integer from 1 to 64\n$/],
+    [["start", "--port", "99999"], /^continuum: bad setting api\.port, --port, must be an integer from 0 to 65535\n$/],
+    [["start", "--workers", "0"], /^continuum: bad setting worker\.count, --workers, must be an integer from 1 to 64\n$/],
     [["start", "--role", "boss"], /^continuum: option '--role <role>' argument 'boss' is invalid/],
     [["rollout", "list", "--limit", "0"], /^continuum: bad number "0", --limit, must be an integer from 1 to 200\n$/],
     [

@@ -1,34 +1,38 @@
-import { type ConfigFlags, type LoadedConfig, loadConfig } from "../../config/load.ts";
+import { type ConfigFlags, type LoadConfigOptions, type LoadedConfig, loadConfig } from "../../config/load.ts";
 import { malformed } from "./cli-error.ts";
-import { type CommandContext, integerOf } from "./command-context.ts";
+import type { CommandContext } from "./command-context.ts";
 
 /** The settings in force for this command, with the options that it has. */
 export function loadSettings(context: CommandContext): LoadedConfig {
-  const file = context.text("config");
-  const options = {
-    environment: context.io.environment,
-    flags: flagsOf(context),
-    ...(file === undefined ? {} : { file }),
-  };
-  const loaded = loadConfig(options);
+  const loaded = loadConfig(settingsOptions(context));
   if (!loaded.ok) throw malformed(loaded.problem.message, "", "");
   return loaded.value;
 }
 
-function flagsOf(context: CommandContext): ConfigFlags {
-  const integer = (name: string, flag: string, max: number, min = 0) => {
-    const text = context.text(name);
-    return text === undefined ? undefined : integerOf(text, flag, { min, max });
-  };
+/** Where this command's settings come from. */
+export function settingsOptions(context: CommandContext): LoadConfigOptions {
+  const file = context.text("config");
   return {
-    dataDir: context.text("dataDir"),
-    databaseUrl: context.text("databaseUrl"),
-    logLevel: context.text("logLevel"),
-    "api.host": context.text("host"),
-    "api.port": integer("port", "--port", 65_535),
-    "api.allowInsecureHttp": context.flag("allowInsecureHttp") ? true : undefined,
-    "serving.host": context.text("servingHost"),
-    "serving.port": integer("servingPort", "--serving-port", 65_535),
-    "worker.count": integer("workers", "--workers", 64, 1),
+    environment: context.io.environment,
+    flags: flagsOf(context),
+    ...(file === undefined ? {} : { file }),
+  };
+}
+
+function flagsOf(context: CommandContext): ConfigFlags {
+  const text = (option: string, name: string) => ({ option, value: context.text(name) });
+  return {
+    dataDir: text("--data-dir", "dataDir"),
+    databaseUrl: text("--database-url", "databaseUrl"),
+    logLevel: text("--log-level", "logLevel"),
+    "api.host": text("--host", "host"),
+    "api.port": text("--port", "port"),
+    "api.allowInsecureHttp": {
+      option: "--allow-insecure-http",
+      value: context.flag("allowInsecureHttp") ? true : undefined,
+    },
+    "serving.host": text("--serving-host", "servingHost"),
+    "serving.port": text("--serving-port", "servingPort"),
+    "worker.count": text("--workers", "workers"),
   };
 }

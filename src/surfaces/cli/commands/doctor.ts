@@ -44,7 +44,7 @@ function lookAtSettings(context: CommandContext): { config: Config; finding: Doc
     const fallback = loadConfig({
       environment: { ...context.io.environment, variables: {} },
       file: "/dev/null",
-      flags: { dataDir },
+      flags: { dataDir: { option: "--data-dir", value: dataDir } },
     });
     if (!fallback.ok) throw error;
     const mend = "mend it, then look again: what follows was looked at with the defaults";

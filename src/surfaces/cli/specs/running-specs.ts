@@ -6,6 +6,19 @@ const LOG_LEVEL: OptionSpec = {
   description: "the least urgent level that is logged",
   choices: ["debug", "info", "warn", "error", "silent"],
 };
+/** Settings that can be given with a start, and tried before it. */
+const SETTINGS: readonly OptionSpec[] = [
+  { flags: "--host <address>", description: "address of the API (127.0.0.1)" },
+  { flags: "--port <port>", description: "port of the API (7400)" },
+  { flags: "--serving-host <address>", description: "address for invocations (127.0.0.1)" },
+  { flags: "--serving-port <port>", description: "port for invocations (7401)" },
+  { flags: "--workers <count>", description: "worker processes (2)" },
+  {
+    flags: "--database-url <reference>",
+    description: "your own PostgreSQL: file:PATH, env:NAME, or a URL without a password",
+  },
+  LOG_LEVEL,
+];
 const SHELLS = ["bash", "zsh", "fish", "powershell"] as const;
 
 export const startGroup: CommandGroup = {
@@ -18,19 +31,7 @@ export const startGroup: CommandGroup = {
         "Run Continuum on this machine: the API, workers, the serving process, and a PostgreSQL unless you name one",
       details:
         "The first start prints a one-time admin token and leaves it in the data folder for this user's commands.",
-      options: [
-        { flags: "--role <role>", description: "one part instead of all", choices: START_ROLES },
-        { flags: "--host <address>", description: "address of the API (127.0.0.1)" },
-        { flags: "--port <port>", description: "port of the API (7400)" },
-        { flags: "--serving-host <address>", description: "address for invocations (127.0.0.1)" },
-        { flags: "--serving-port <port>", description: "port for invocations (7401)" },
-        { flags: "--workers <count>", description: "worker processes (2)" },
-        {
-          flags: "--database-url <reference>",
-          description: "your own PostgreSQL: file:PATH, env:NAME, or a URL without a password",
-        },
-        LOG_LEVEL,
-      ],
+      options: [{ flags: "--role <role>", description: "one part instead of all", choices: START_ROLES }, ...SETTINGS],
       examples: ["start", "start --port 8080 --workers 4", "start --role worker --database-url env:DATABASE_URL"],
       load: async () => (await import("../commands/start.ts")).start,
     },
@@ -57,8 +58,15 @@ export const configGroup: CommandGroup = {
   commands: [
     {
       path: "config check",
-      summary: "Read the settings as `start` would, and show them without secrets",
-      examples: ["config check", "config check --config /etc/continuum.yaml -o json"],
+      summary: "Read the settings as `start` would, and show them and where each came from, or all that is wrong",
+      details:
+        "Defaults, then the file, then CONTINUUM_* variables, then the options of `start`. Secrets are never shown.\nExit code 64 when anything is wrong.",
+      options: SETTINGS,
+      examples: [
+        "config check",
+        "config check --config /etc/continuum.yaml -o json",
+        "config check --host 0.0.0.0 --database-url env:DATABASE_URL",
+      ],
       load: async () => (await import("../commands/config-check.ts")).configCheck,
     },
     {
