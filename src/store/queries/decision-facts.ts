@@ -10,7 +10,7 @@ export interface DecisionFactsRow {
   others: number;
   /** Micro-USD per hour of what serves at the endpoint now. */
   own: number;
-  /** How the endpoint's newest deployments ended; dry runs and those that somebody stopped or replaced are none. */
+  /** How the endpoint's newest 200 deployments ended, in no order; dry runs and those that somebody stopped or replaced are none. */
   outcomes: { createdAtMs: number; endedAtMs: number; failed: boolean }[];
   /** Whether a deployment of the endpoint is under way besides the rollout that asks. */
   running: boolean;
@@ -34,7 +34,8 @@ export interface DecisionFactsQuestion {
 
 /**
  * One statement and one exchange, so that a decision is made of facts that were true together. Of another endpoint the
- * larger of what is live and what is reserved counts, because both fleets never outlast the rollout.
+ * larger of what is live and what is reserved counts, because both fleets never outlast the rollout. Deployments are
+ * taken newest first as they were made, which an index tells: an endpoint's history is as long as its life.
  */
 export async function readDecisionFacts(db: Queryable, question: DecisionFactsQuestion): Promise<DecisionFactsRow> {
   const { at, planDigest, dryRunSinceMs, rollout, principals } = question;
@@ -83,7 +84,7 @@ SELECT
      WHERE ${ENDPOINT} AND terminal AND NOT dry_run AND ended_at IS NOT NULL
        AND phase IN ('Succeeded', 'RolledBack', 'Failed')
        AND NOT (phase = 'RolledBack' AND state->'reason'->>'code' IN ('aborted', 'superseded'))
-     ORDER BY ended_at DESC LIMIT 200) AS ends) AS outcomes,
+     ORDER BY created_at DESC LIMIT 200) AS ends) AS outcomes,
   EXISTS (SELECT FROM rollouts WHERE ${ENDPOINT}
      AND NOT terminal AND NOT dry_run AND phase NOT IN ('Proposed', 'AwaitingApproval') AND id <> $5) AS running,
   (SELECT breaker_reset_at FROM endpoints WHERE ${ENDPOINT}) AS "resetAt",
