@@ -22,6 +22,7 @@ import {
   scratchFolder,
   until,
 } from "./measure.ts";
+import { waitingAtRest } from "./waiting.ts";
 
 const POSTGRESQL = "bare PostgreSQL, the same binaries and settings";
 
@@ -42,7 +43,8 @@ export const measureInstallation: Measurement = async (options) => {
       ...{ name: "cold start to ready, empty disk", value: median(cold) / 1000, unit: "s", aim: { below: 3 } },
       ...{ peer: `${POSTGRESQL}: initdb to ready`, peerValue: bare.coldMs / 1000 },
     };
-    return [coldStart, ...ofOne];
+    const waiting = await withInstallation(program.main, (installation) => waitingAtRest(installation, options));
+    return [coldStart, ...ofOne, ...waiting];
   } finally {
     program.remove();
   }
@@ -77,7 +79,7 @@ async function bareDatabase(rounds: number): Promise<BareDatabase> {
   return { coldMs: median(coldMs), pssMebibytes: pss, cpuPercent: cpu };
 }
 
-interface Installation {
+export interface Installation {
   coldMs: number;
   started: StartedMessage;
   token: string;
