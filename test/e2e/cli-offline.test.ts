@@ -53,7 +53,7 @@ describe("the program as it is installed", () => {
   it("shows its help and its version", async () => {
     const { code, out } = await continuum(["--help"]);
     expect(code).toBe(0);
-    expect(out).toContain("Check, submit, compare and explain deployment plans");
+    expect(out.replace(/\s+/g, " ")).toContain("Check, submit, compare and explain deployment plans");
     expect((await continuum(["--version"])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 

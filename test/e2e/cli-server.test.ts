@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { composeMaintenance } from "../../src/compose/maintenance.ts";
 import { startReceiver } from "../../src/drivers/notifications/webhook/testing/receiver.ts";
 import { trainModels } from "../../src/quickstart/training/train-models.ts";
 import { COMMAND_GROUPS } from "../../src/surfaces/cli/specs/command-groups.ts";
@@ -15,6 +16,7 @@ import { runForTest, type TestRun } from "../../src/surfaces/cli/testing/run-for
 
 const BIN = fileURLToPath(new URL("../../bin/continuum.js", import.meta.url));
 const DATA = fileURLToPath(new URL("../../examples/quickstart/data/breast-cancer.csv", import.meta.url));
+/** Run by other tests, without a server or with one of their own. */
 const OFFLINE = [
   "quickstart",
   "start",
@@ -30,6 +32,10 @@ const OFFLINE = [
   "config schema",
   "completion",
   "doctor",
+  "migrate",
+  "backup create",
+  "backup verify",
+  "backup restore",
 ];
 
 /** Webhooks of this test go to loopback. */
@@ -46,7 +52,8 @@ async function run(command: string, options: { token?: string } = {}): Promise<T
   );
   ran.add(spec?.path ?? command);
   const variables = { PASSWORD: "pw", ...(options.token === undefined ? {} : { CONTINUUM_TOKEN: options.token }) };
-  return runForTest([...argv, "--data-dir", join(folder, "data")], { folder, variables });
+  const maintenance = async () => composeMaintenance({ version: "1.2.3" });
+  return runForTest([...argv, "--data-dir", join(folder, "data")], { folder, variables, maintenance });
 }
 
 async function ok(command: string, options: { token?: string } = {}): Promise<string> {

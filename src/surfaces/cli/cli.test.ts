@@ -64,7 +64,10 @@ describe("mistakes on the command line", () => {
       /^continuum: option '-o, --output <table\|json>' argument 'xml' is invalid/,
     ],
     [["start", "--port", "99999"], /^continuum: bad setting api\.port, --port, must be an integer from 0 to 65535\n$/],
-    [["start", "--workers", "0"], /^continuum: bad setting worker\.count, --workers, must be an integer from 1 to 64\n$/],
+    [
+      ["start", "--workers", "0"],
+      /^continuum: bad setting worker\.count, --workers, must be an integer from 1 to 64\n$/,
+    ],
     [["start", "--role", "boss"], /^continuum: option '--role <role>' argument 'boss' is invalid/],
     [["rollout", "list", "--limit", "0"], /^continuum: bad number "0", --limit, must be an integer from 1 to 200\n$/],
     [

@@ -1,6 +1,6 @@
 import type { DoctorFinding } from "../../../core/doctor/finding.ts";
 import { runCli } from "../cli.ts";
-import type { QuickstartOptions, StartOptions } from "../injected.ts";
+import type { Injected, QuickstartOptions, StartOptions } from "../injected.ts";
 import type { Io } from "../io.ts";
 
 export interface TestRun {
@@ -20,6 +20,8 @@ export async function runForTest(
     stdin?: string;
     terminal?: boolean;
     findings?: DoctorFinding[];
+    /** What maintains a set-up; left out, a command that does fails. */
+    maintenance?: Injected["maintenance"];
   },
 ): Promise<TestRun> {
   const run: TestRun = { code: -1, out: "", err: "", started: [], quickstarted: [] };
@@ -56,9 +58,11 @@ export async function runForTest(
       run.quickstarted.push(given);
       return 0;
     },
-    maintenance: async () => {
-      throw new Error("a test that maintains a set-up runs the program");
-    },
+    maintenance:
+      options.maintenance ??
+      (async () => {
+        throw new Error("a test that maintains a set-up runs the program");
+      }),
   });
   return run;
 }
