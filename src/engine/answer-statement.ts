@@ -101,7 +101,7 @@ function statementOf({ before = "", condition = "true", more = "" }): string {
   ), job AS (
     INSERT INTO jobs (tenant, rollout, sequence, command, generation, host, attempts, worker, claimed_at)
     SELECT $1, $2, $14, $26::jsonb, nextval('effect_generation'), host,
-      CASE WHEN mine THEN 1 ELSE 0 END, CASE WHEN mine THEN $27::uuid END, CASE WHEN mine THEN now() END
+      CASE WHEN mine THEN 1 ELSE 0 END, CASE WHEN mine THEN $27::uuid END, CASE WHEN mine THEN clock_timestamp() END
     FROM saved, (SELECT host, $27::uuid IS NOT NULL AND coalesce(host = $28, true) AS mine FROM endpoints WHERE ${ENDPOINT}) AS place
     WHERE $26::jsonb IS NOT NULL RETURNING id, generation, worker IS NOT NULL AS claimed
   )${more}

@@ -62,7 +62,7 @@ export async function insertJob(
      ), job AS (
        INSERT INTO jobs (tenant, rollout, sequence, command, generation, host, attempts, worker, claimed_at)
        SELECT $1, $2, $3, $4, nextval('effect_generation'), host,
-         CASE WHEN mine THEN 1 ELSE 0 END, CASE WHEN mine THEN $8::uuid END, CASE WHEN mine THEN now() END
+         CASE WHEN mine THEN 1 ELSE 0 END, CASE WHEN mine THEN $8::uuid END, CASE WHEN mine THEN clock_timestamp() END
        FROM place RETURNING ${COLUMNS}, worker IS NOT NULL AS claimed
      )
      SELECT * FROM job`,
