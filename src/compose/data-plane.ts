@@ -8,7 +8,10 @@ import { composeArtifacts } from "./compose-artifacts.ts";
 import { controlSocket } from "./control-socket.ts";
 
 /** The data plane: it gets the artifact store and nothing of the control plane or its database. */
-export async function composeServing(config: Config, log: ProgramLog): Promise<RunningRole> {
+export async function composeServing(
+  config: Config,
+  { log, version }: { log: ProgramLog; version: string },
+): Promise<RunningRole> {
   const artifacts = await composeArtifacts(config);
   const listener = await inheritedListener();
   const serving = await runServing({
@@ -21,6 +24,7 @@ export async function composeServing(config: Config, log: ProgramLog): Promise<R
     log: log.fieldsFirst,
     ...(listener === undefined ? {} : { listener }),
     capture: { enabled: config.serving.captureEnabled },
+    programVersion: version,
     metricsNamesForAll: config.serving.metricsNamesForAll,
   });
   if (listener === undefined) keepListener(serving.listener());

@@ -29,7 +29,9 @@ export async function startRole({ role, config }: StartOptions, program: Program
     case "worker":
       return runUntilStopped(async () => (await import("./control-plane.ts")).composeWorker(config, log));
     case "serve":
-      return runUntilStopped(async () => (await import("./data-plane.ts")).composeServing(config, log));
+      return runUntilStopped(async () =>
+        (await import("./data-plane.ts")).composeServing(config, { log, version: program.version }),
+      );
   }
 }
 

@@ -40,6 +40,8 @@ export interface ServingOptions {
   };
   limits?: Partial<RouterLimits>;
   supervision?: Partial<Supervision>;
+  /** Of the program; clients are told it. */
+  programVersion: string;
   /** Show the names of tenants, endpoints and versions on `/metrics` to whoever reaches the port. Default false. */
   metricsNamesForAll?: boolean;
   /** Uniform in [0, 1); only simulations give their own. */
@@ -145,6 +147,7 @@ export async function runServing(options: ServingOptions): Promise<Serving> {
       namesForAll: options.metricsNamesForAll ?? false,
     }),
     ready: () => readiness(endpoints),
+    programVersion: options.programVersion,
   });
 
   const running = router;

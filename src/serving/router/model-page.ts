@@ -4,6 +4,11 @@ import { OPEN_INFERENCE_TYPE, type TensorSpec } from "../replica/tensor-type.ts"
 import { sendProblem } from "./problem.ts";
 import { sendJson } from "./send-json.ts";
 
+/** What the Open Inference Protocol v2 says of a server, which clients ask before anything else: it names no model. */
+export function sendServer(response: ServerResponse, version: string): void {
+  sendJson(response, 200, { name: "continuum", version, extensions: [] });
+}
+
 /** What the Open Inference Protocol v2 says of a model: its name, version, inputs and outputs, or only readiness. */
 export function sendModel(
   response: ServerResponse,

@@ -143,6 +143,10 @@ describe("invoking a model", () => {
       ],
     });
     expect((await fetch(`${base}/ready`, { headers })).status).toBe(200);
+    // A client asks for the server first, and needs no token to find out what it speaks to.
+    const server = await fetch(`${fixture.serving.url}/v2`);
+    expect(await server.json()).toEqual({ name: "continuum", version: "1.2.3", extensions: [] });
+    expect((await fetch(`${fixture.serving.url}/v2`, { method: "POST" })).status).toBe(405);
     const infer = (body: unknown) => fetch(`${base}/infer`, { method: "POST", headers, body: JSON.stringify(body) });
     const input = { name: "features", datatype: "FP32", shape: [2, 3], data: [1, 2, 3, 4, 5, 6] };
     expect(await (await infer({ id: "7", inputs: [input], outputs: [{ name: "label" }] })).json()).toEqual({

@@ -11,7 +11,7 @@ import { type CredentialTable, mayInvoke } from "./credential-table.ts";
 import { Exchange, type ExchangeOwner } from "./exchange.ts";
 import type { Inbound } from "./inbound.ts";
 import { inboundServer, KEEP_ALIVE_SECONDS } from "./inbound-server.ts";
-import { sendModel } from "./model-page.ts";
+import { sendModel, sendServer } from "./model-page.ts";
 import { overload, TenantLoads } from "./overload.ts";
 import { INVOKE_PROBLEMS, type InvokeProblem, problemBody, readFailure, sendProblem } from "./problem.ts";
 import type { RouterLimits } from "./router-limits.ts";
@@ -33,6 +33,8 @@ export interface RouterOptions {
   /** The page for who holds this credential; null for who showed none. */
   metrics: (reader: InvokeCredential | null) => Promise<{ contentType: string; text: string }>;
   ready: () => { ready: boolean; detail: string };
+  /** Of the program, as the Open Inference Protocol tells it to clients. */
+  programVersion: string;
 }
 
 const SWEEP_MS = 20;
@@ -110,6 +112,9 @@ export class Router implements ExchangeOwner {
         sendJson(response, state.ready ? 200 : 503, state);
         return;
       }
+      case "server":
+        sendServer(response, this.#options.programVersion);
+        return;
       case "metrics":
         this.#sendMetrics(request, response, requestId);
         return;

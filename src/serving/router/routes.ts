@@ -10,6 +10,7 @@ export type Route =
   | { kind: "live" }
   | { kind: "ready" }
   | { kind: "metrics" }
+  | { kind: "server" }
   | { kind: "wrong-method"; allow: string }
   | { kind: "none" };
 
@@ -36,6 +37,8 @@ export function matchRoute(method: string, url: string): Route {
     case "/readyz":
     case "/v2/health/ready":
       return onlyFor("GET", method, { kind: "ready" });
+    case "/v2":
+      return onlyFor("GET", method, { kind: "server" });
     case "/metrics":
       return onlyFor("GET", method, { kind: "metrics" });
     default:

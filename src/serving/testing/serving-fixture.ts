@@ -43,6 +43,7 @@ export async function servingFixture(overrides: Partial<ServingOptions> = {}): P
     host: "127.0.0.1",
     port: 0,
     stateDir: join(directory, "state"),
+    programVersion: "1.2.3",
     captureDir: join(directory, "capture"),
     readModel: async (_tenant, digest) => {
       const bytes = models.get(digest);
