@@ -63,9 +63,8 @@ async function runAll(): Promise<void> {
   const total = whole(values.inputs ?? process.env["FUZZ_INPUTS"], 1_000_000);
   const seed = whole(values.seed, Math.floor(Math.random() * 2 ** 31));
   const chosen = values.only === undefined ? TARGETS : [named(values.only)];
-  const shares = values.only === undefined ? 1000 : (chosen[0]?.share ?? 1000);
   const folder = mkdtempSync(join(tmpdir(), "continuum-fuzz-"));
-  console.log(`seed ${seed}, ${values.only === undefined ? total : Math.ceil((total * shares) / 1000)} inputs`);
+  console.log(`seed ${seed}`);
   const startedMs = Date.now();
   let failed = 0;
   let inputs = 0;

@@ -88,33 +88,36 @@ export const modelReplicas: FuzzTarget = {
   share: 0.3,
   open: async () => {
     const folder = mkdtempSync(join(tmpdir(), "continuum-fuzz-replica-"));
+    const feed = async (model: Uint8Array): Promise<string> => {
+      try {
+        const { record, child } = await startReplica({
+          socketDir: folder,
+          stateFile: join(folder, "serving.json"),
+          variant: "v1",
+          servedName: "development-churn",
+          modelVersion: "1.0.0",
+          size: { threads: 1, memoryBytesMax: 512 * MEBIBYTE },
+          model,
+          startMsMax: 20_000,
+          orphanMsMax: 1000,
+        });
+        killQuietly(record.pid);
+        await new Promise((ended) => child.once("exit", ended));
+        return "taken";
+      } catch (error) {
+        if (!(error instanceof ContinuumError)) throw error;
+        checkLine(error.message.replaceAll(/[^\x20-\x7e]/g, "?"));
+        holds(["bad-model", "not-available"].includes(error.code), `a code that nobody knows: ${error.code}`);
+        return `${error.code}: ${error.message.replaceAll(/["'].*|\d+/g, "").slice(0, 60)}`;
+      }
+    };
+    // Where no model loads at all, every refusal would look right.
+    holds((await feed(sumModel({ bias: 1 }))) === "taken", "a good model does not load");
     return openTarget({
       inputs: mutated(CORPUS, WORDS),
       bytesOf: (bytes) => bytes.length,
       floorMs: 5000,
-      async feed(model) {
-        try {
-          const { record, child } = await startReplica({
-            socketDir: folder,
-            stateFile: join(folder, "serving.json"),
-            variant: "v1",
-            servedName: "development-churn",
-            modelVersion: "1.0.0",
-            size: { threads: 1, memoryBytesMax: 512 * MEBIBYTE },
-            model,
-            startMsMax: 20_000,
-            orphanMsMax: 1000,
-          });
-          killQuietly(record.pid);
-          await new Promise((ended) => child.once("exit", ended));
-          return "taken";
-        } catch (error) {
-          if (!(error instanceof ContinuumError)) throw error;
-          checkLine(error.message.replaceAll(/[^\x20-\x7e]/g, "?"));
-          holds(["bad-model", "not-available"].includes(error.code), `a code that nobody knows: ${error.code}`);
-          return `${error.code}: ${error.message.replaceAll(/["'].*|\d+/g, "").slice(0, 60)}`;
-        }
-      },
+      feed,
       close: async () => rmSync(folder, { recursive: true, force: true }),
     });
   },
