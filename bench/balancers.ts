@@ -2,12 +2,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { findProgram, must, scratchFolder, until, versionOf } from "./measure.ts";
+import { findProgram, must, processTree, scratchFolder, until, versionOf } from "./measure.ts";
 
 /** A balancer with the same split over the same kind of replicas. */
 export interface Balancer {
   name: string;
   port: number;
+  /** Its processes, the workers included. */
+  pids(): number[];
   /** Sends everything to the stable replica from now on; resolves when the balancer says that it is so. */
   allToStable(): Promise<void>;
   stop(): Promise<void>;
@@ -46,7 +48,7 @@ listen split
   const child = spawn(program, ["-db", "-f", file], { stdio: ["ignore", "ignore", "inherit"] });
   await listening("haproxy", port, child);
   return {
-    ...{ name: `haproxy ${versionOf(program, "-v")}`, port },
+    ...{ name: `haproxy ${versionOf(program, "-v")}`, port, pids: () => processTree(child.pid ?? 0) },
     allToStable: async () => {
       const said = await sayTo(admin, "set weight split/candidate 0\n");
       must(said.trim() === "", `haproxy takes the new weight: ${said}`);
@@ -74,7 +76,7 @@ export async function startNginx(split: Split): Promise<Balancer | undefined> {
   });
   await listening("nginx", port, child);
   return {
-    ...{ name: `nginx ${versionOf(program, "-v")}`, port },
+    ...{ name: `nginx ${versionOf(program, "-v")}`, port, pids: () => processTree(child.pid ?? 0) },
     allToStable: async () => {
       write(`${stable};`);
       child.kill("SIGHUP");
