@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -104,6 +105,23 @@ describe("diagnose", () => {
     expect(brokenOf(found)).toEqual(["database.reachable"]);
     expect(found.get("database.reachable")?.seen).toMatch(/^127\.0\.0\.1:1\/db: .*ECONNREFUSED/);
     expect(JSON.stringify([...found.values()])).not.toContain("hunter2");
+  });
+
+  it("passes on what a worker of this host says of itself", async () => {
+    const said = { status: "ready", problems: ["This host's clock is 60 s behind the database's."] };
+    const worker = createHttpServer((_, response) => response.end(JSON.stringify(said)));
+    server = worker;
+    await new Promise<void>((resolve) => worker.listen(0, "127.0.0.1", resolve));
+    const { port } = worker.address() as AddressInfo;
+    const variables = { CONTINUUM_WORKER_COUNT: "1", CONTINUUM_WORKER_OPS_PORT: String(port) };
+    const found = (await look({ variables })).get(`workers.${port}`);
+    expect(found).toMatchObject({ state: "note", seen: expect.stringContaining("60 s behind the database's") });
+    await new Promise((resolve) => {
+      worker.close(resolve);
+      worker.closeAllConnections();
+    });
+    const gone = await look({ variables });
+    expect([...gone.keys()].filter((check) => check.startsWith("workers."))).toEqual([]);
   });
 
   it("tells a key that is not the store's from one that is missing", async () => {

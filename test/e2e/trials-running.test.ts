@@ -197,4 +197,4 @@ test("with the database's port taken and the clock 400 days ahead the next start
   expect(code).toBe(0);
   expect(err.match(/"msg":"clock-wrong"/g)).toHaveLength(2);
   expect(err).toContain('"msg":"database-start-again"');
-}, 60_000);
+}, 90_000);

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { bareEnvironment } from "./continuum.ts";
 
 const MAIN = fileURLToPath(new URL("../../../src/main.ts", import.meta.url));
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 export interface Ended {
   code: number | null;
