@@ -1,9 +1,8 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Endpoint, Variant } from "../endpoint.ts";
 import type { InputFormat, OutputFormat } from "../replica/frames.ts";
 import type { ReplicaLink, ReplyHandler } from "../supervisor/replica-link.ts";
 import type { LiveWaiter } from "../supervisor/replica-pool.ts";
-import type { BodySink, Inbound } from "./inbound.ts";
 import type { Load } from "./overload.ts";
 
 /** What an exchange needs of the router. */
@@ -11,15 +10,12 @@ export interface ExchangeOwner {
   replied(exchange: Exchange, status: number, output: number, body: Buffer): void;
   lost(exchange: Exchange): void;
   live(exchange: Exchange): void;
-  received(exchange: Exchange, chunk: Buffer): void;
-  complete(exchange: Exchange): void;
-  aborted(exchange: Exchange): void;
 }
 
 /** One invocation from its admission to its answer. A class with plain fields: thousands a second are made. */
-export class Exchange implements ReplyHandler, LiveWaiter, BodySink {
+export class Exchange implements ReplyHandler, LiveWaiter {
   readonly owner: ExchangeOwner;
-  readonly request: Inbound;
+  readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly endpoint: Endpoint;
   readonly share: Load;
@@ -52,7 +48,7 @@ export class Exchange implements ReplyHandler, LiveWaiter, BodySink {
 
   constructor(options: {
     owner: ExchangeOwner;
-    request: Inbound;
+    request: IncomingMessage;
     response: ServerResponse;
     endpoint: Endpoint;
     share: Load;
@@ -80,18 +76,6 @@ export class Exchange implements ReplyHandler, LiveWaiter, BodySink {
 
   onLost(): void {
     this.owner.lost(this);
-  }
-
-  onChunk(chunk: Buffer): void {
-    this.owner.received(this, chunk);
-  }
-
-  onComplete(): void {
-    this.owner.complete(this);
-  }
-
-  onAborted(): void {
-    this.owner.aborted(this);
   }
 
   /** Keeps one more part of the body. */

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { createServer, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { Inbound } from "./inbound.ts";
 import { problemBody, sendProblem } from "./problem.ts";
 
 export const KEEP_ALIVE_SECONDS = 65;
@@ -9,9 +8,9 @@ export const KEEP_ALIVE_SECONDS = 65;
 const SLOW_CALLERS = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 5000 };
 
 /** A server that hands on what it could read, and refuses everything else by a problem. */
-export function inboundServer(handle: (request: Inbound, response: ServerResponse) => void): Server {
+export function inboundServer(handle: (request: IncomingMessage, response: ServerResponse) => void): Server {
   // Node would refuse a request without a host in silence.
-  const options = { noDelay: true, IncomingMessage: Inbound, requireHostHeader: false, ...SLOW_CALLERS };
+  const options = { noDelay: true, requireHostHeader: false, ...SLOW_CALLERS };
   const server = createServer({ ...options, keepAliveTimeout: KEEP_ALIVE_SECONDS * 1000 }, (request, response) => {
     if (request.headers.host !== undefined || request.httpVersion === "1.0") handle(request, response);
     else sendProblem(response, { code: "malformed-request", detail: "send a host header", requestId: randomUUID() });

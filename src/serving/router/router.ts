@@ -1,6 +1,6 @@
 import type { SendHandle } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import type { Server, ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { JudgeAlarm } from "../../core/monitor/canary-judge.ts";
 import type { Endpoint, EndpointTable, Variant } from "../endpoint.ts";
@@ -9,7 +9,6 @@ import { OP, OUTPUT_FORMAT, requestMeta } from "../replica/frames.ts";
 import type { Capture } from "./capture.ts";
 import { type CredentialTable, mayInvoke } from "./credential-table.ts";
 import { Exchange, type ExchangeOwner } from "./exchange.ts";
-import type { Inbound } from "./inbound.ts";
 import { inboundServer, KEEP_ALIVE_SECONDS } from "./inbound-server.ts";
 import { sendModel, sendServer } from "./model-page.ts";
 import { overload, TenantLoads } from "./overload.ts";
@@ -94,7 +93,7 @@ export class Router implements ExchangeOwner {
     await closed;
   }
 
-  #handle(request: Inbound, response: ServerResponse): void {
+  #handle(request: IncomingMessage, response: ServerResponse): void {
     this.#requests += 1;
     const requestId = `${this.#bootPrefix}-${this.#requests.toString(36)}`;
     const route = matchRoute(request.method ?? "", request.url ?? "");
@@ -102,7 +101,8 @@ export class Router implements ExchangeOwner {
     else this.#answerOther(request, response, route, requestId);
   }
 
-  #answerOther(request: Inbound, response: ServerResponse, route: Route, requestId: string): void {
+  #answerOther(request: IncomingMessage, response: ServerResponse, route: Route, requestId: string): void {
+    request.resume();
     switch (route.kind) {
       case "live":
         sendJson(response, 200, { live: true });
@@ -133,7 +133,7 @@ export class Router implements ExchangeOwner {
     }
   }
 
-  #sendMetrics(request: Inbound, response: ServerResponse, requestId: string): void {
+  #sendMetrics(request: IncomingMessage, response: ServerResponse, requestId: string): void {
     const anonymous = request.headers.authorization === undefined;
     const reader = anonymous ? null : this.#authenticated(request, response, requestId);
     if (reader === null && !anonymous) return;
@@ -144,7 +144,7 @@ export class Router implements ExchangeOwner {
   }
 
   /** Whose valid token the request shows; null when none, and then the caller was told so. */
-  #authenticated(request: Inbound, response: ServerResponse, requestId: string): InvokeCredential | null {
+  #authenticated(request: IncomingMessage, response: ServerResponse, requestId: string): InvokeCredential | null {
     const credential = this.#options.credentials.find(request.headers.authorization, Date.now());
     if (credential !== undefined) return credential;
     this.#refuse(
@@ -160,7 +160,7 @@ export class Router implements ExchangeOwner {
   }
 
   /** The endpoint, when the token may invoke it. To anybody else it is as if it did not exist. */
-  #authorised(request: Inbound, response: ServerResponse, name: string, requestId: string): Endpoint | null {
+  #authorised(request: IncomingMessage, response: ServerResponse, name: string, requestId: string): Endpoint | null {
     const credential = this.#authenticated(request, response, requestId);
     if (credential === null) return null;
     const endpoint = this.#options.endpoints.get(credential.tenant, name);
@@ -171,7 +171,7 @@ export class Router implements ExchangeOwner {
   }
 
   #invoke(
-    request: Inbound,
+    request: IncomingMessage,
     response: ServerResponse,
     route: Extract<Route, { kind: "invoke" }>,
     requestId: string,
@@ -199,10 +199,16 @@ export class Router implements ExchangeOwner {
     this.inFlight += 1;
     endpoint.inFlight += 1;
     share.inFlight += 1;
-    request.sink = new Exchange({ owner: this, request, response, endpoint, share, requestId, input, output });
+    const exchange = new Exchange({ owner: this, request, response, endpoint, share, requestId, input, output });
+    request.on("data", (chunk: Buffer) => this.#received(exchange, chunk));
+    request.on("end", () => this.#complete(exchange));
+    // A caller that goes away before its body is complete was never asked for; afterwards the answer still counts.
+    response.on("close", () => {
+      if (exchange.assigned === null && !exchange.done) this.#finish(exchange);
+    });
   }
 
-  received(exchange: Exchange, chunk: Buffer): void {
+  #received(exchange: Exchange, chunk: Buffer): void {
     if (exchange.done) return;
     exchange.take(chunk);
     this.#heldBytes += chunk.byteLength;
@@ -212,15 +218,10 @@ export class Router implements ExchangeOwner {
     this.#tooLarge(exchange.response, exchange.requestId);
   }
 
-  complete(exchange: Exchange): void {
+  #complete(exchange: Exchange): void {
     if (exchange.done) return;
     exchange.joinBody();
     this.#dispatch(exchange);
-  }
-
-  /** A caller that goes away before its body is complete was never asked for; afterwards the answer still counts. */
-  aborted(exchange: Exchange): void {
-    if (exchange.assigned === null && !exchange.done) this.#finish(exchange);
   }
 
   #dispatch(exchange: Exchange): void {
