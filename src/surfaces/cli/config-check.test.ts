@@ -29,7 +29,7 @@ async function check(options: { yaml?: string; variables?: Record<string, string
 
 describe("config check", () => {
   it("says everything that is wrong at once: in the file, the environment and the options", async () => {
-    const { code, out, checked } = await check({
+    const { code, out, err, checked } = await check({
       yaml: "api: { prot: 1 }\nworker: { count: many, cuont: 2 }\nartifacts: { keyReference: hunter2 }\n",
       variables: { CONTINUUM_API_PROT: "1", CONTINUUM_SERVING_PORT: "70000", CONTINUUM_LOG_LEVEL: "loud" },
       flags: ["--port", "7e3", "--database-url", "postgres://me:hunter2@db/x"],
@@ -48,7 +48,7 @@ describe("config check", () => {
       `unknown setting worker.cuont, ${yaml}:2:24, did you mean count?`,
     ]);
     for (const problem of checked.problems) expect(out).toContain(problem);
-    expect(out).toContain("9 things are wrong");
+    expect(err).toBe("9 things are wrong\n");
     expect(checked).toMatchObject({ ok: false, file: yaml, config: null });
     expect(out + JSON.stringify(checked)).not.toContain("hunter2");
   });

@@ -20,10 +20,13 @@ export async function configCheck(context: CommandContext): Promise<number> {
   await context.show(result, () => {
     const settings = shown === null ? {} : shownLines(shown, sources);
     const said = problems.map((problem) => `${context.paint.bad("wrong")}  ${printable(problem)}\n`).join("");
-    const end = problems.length === 0 ? "the settings are well formed" : `${counted(problems.length)} wrong`;
-    return `${textRecord({ file: file ?? "none", ...settings })}${said}${end}\n`;
+    const end = problems.length === 0 ? "the settings are well formed\n" : "";
+    return `${textRecord({ file: file ?? "none", ...settings })}${said}${end}`;
   });
-  return problems.length === 0 ? EXIT.ok : EXIT.malformed;
+  if (problems.length === 0) return EXIT.ok;
+  // Said on standard error as every refusal is: whoever sends the report elsewhere must still see that there is one.
+  context.io.err(`${counted(problems.length)} wrong\n`);
+  return EXIT.malformed;
 }
 
 function counted(count: number): string {
