@@ -225,9 +225,8 @@ export async function* exportAudit(database: Database, tenant: string): AsyncGen
   const writer = exportWriter(tenant);
   yield writer.header();
   for (let position = 0; position < size; position += BATCH) {
-    const limit = Math.min(BATCH, size - position);
-    for (const row of await positionedEntries(database, { tenant, fromPosition: position, limit })) {
-      yield writer.entry(row.entry);
+    for (const row of await positionedEntries(database, { tenant, fromPosition: position, limit: BATCH })) {
+      if (row.position < size) yield writer.entry(row.entry);
     }
   }
   yield writer.head();

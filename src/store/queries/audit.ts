@@ -1,3 +1,4 @@
+import { assert } from "../../core/error.ts";
 import type { Queryable, Transaction } from "../database.ts";
 
 /** The rows of the audit log. Entries are only ever inserted, and get their position once. */
@@ -110,17 +111,28 @@ export async function writeAuditTree(
   );
 }
 
-/** Entries that stand in the tree, in its order, from a position on. */
+/**
+ * Entries that stand in the tree, in its order, from a position on. Without a subject the limit stands in the statement
+ * itself: where the server does not know it, it may sort everything from that position on, for each batch of a log.
+ */
 export async function positionedEntries(
   db: Queryable,
   range: { tenant: string; fromPosition: number; limit: number; subject?: string },
 ): Promise<AuditRow[]> {
-  const { rows } = await db.query<AuditRow>(
-    `SELECT id, position, subject, entry, leaf_hash AS "leafHash" FROM audit_entries
-     WHERE tenant = $1 AND position >= $2 AND ($4::text IS NULL OR subject = $4)
-     ORDER BY position LIMIT $3`,
-    [range.tenant, range.fromPosition, range.limit, range.subject ?? null],
-  );
+  assert(Number.isSafeInteger(range.limit) && range.limit >= 0, `${range.limit} is no number of entries`);
+  const columns = `id, position, subject, entry, leaf_hash AS "leafHash"`;
+  const { rows } =
+    range.subject === undefined
+      ? await db.query<AuditRow>(
+          `SELECT ${columns} FROM audit_entries WHERE tenant = $1 AND position >= $2
+           ORDER BY position LIMIT ${range.limit}`,
+          [range.tenant, range.fromPosition],
+        )
+      : await db.query<AuditRow>(
+          `SELECT ${columns} FROM audit_entries WHERE tenant = $1 AND position >= $2 AND subject = $4
+           ORDER BY position LIMIT $3`,
+          [range.tenant, range.fromPosition, range.limit, range.subject],
+        );
   return rows;
 }
 
