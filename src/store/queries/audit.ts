@@ -1,4 +1,3 @@
-import { assert } from "../../core/error.ts";
 import type { Queryable, Transaction } from "../database.ts";
 
 /** The rows of the audit log. Entries are only ever inserted, and get their position once. */
@@ -111,29 +110,31 @@ export async function writeAuditTree(
   );
 }
 
-/**
- * Entries that stand in the tree, in its order, from a position on. Without a subject the limit stands in the statement
- * itself: where the server does not know it, it may sort everything from that position on, for each batch of a log.
- */
-export async function positionedEntries(
-  db: Queryable,
-  range: { tenant: string; fromPosition: number; limit: number; subject?: string },
-): Promise<AuditRow[]> {
-  assert(Number.isSafeInteger(range.limit) && range.limit >= 0, `${range.limit} is no number of entries`);
-  const columns = `id, position, subject, entry, leaf_hash AS "leafHash"`;
-  const { rows } =
-    range.subject === undefined
-      ? await db.query<AuditRow>(
-          `SELECT ${columns} FROM audit_entries WHERE tenant = $1 AND position >= $2
-           ORDER BY position LIMIT ${range.limit}`,
-          [range.tenant, range.fromPosition],
-        )
-      : await db.query<AuditRow>(
-          `SELECT ${columns} FROM audit_entries WHERE tenant = $1 AND position >= $2 AND subject = $4
-           ORDER BY position LIMIT $3`,
-          [range.tenant, range.fromPosition, range.limit, range.subject],
-        );
-  return rows;
+/** Which entries, in the tree's order: those from a position on, at most `limit`, of one subject or of all. */
+export interface PositionRange {
+  tenant: string;
+  fromPosition: number;
+  limit: number;
+  subject?: string;
+}
+
+const ENTRY = `SELECT id, position, subject, entry, leaf_hash AS "leafHash" FROM audit_entries
+  WHERE tenant = $1 AND position >= $2`;
+
+/** Entries that stand in the tree, in its order, from a position on. */
+export async function positionedEntries(db: Queryable, range: PositionRange): Promise<AuditRow[]> {
+  const { tenant, fromPosition, limit, subject } = range;
+  if (subject !== undefined) {
+    const ofSubject = `${ENTRY} AND subject = $4 ORDER BY position LIMIT $3`;
+    return (await db.query<AuditRow>(ofSubject, [tenant, fromPosition, limit, subject])).rows;
+  }
+  // A log that grew quickly has old statistics, by which the server would read and sort all that follows for each batch.
+  // Positions have no gaps: as many of them as rows are wanted hold those rows, and it cannot read more.
+  const window = `${ENTRY} AND position < $3 ORDER BY position`;
+  const { rows } = await db.query<AuditRow>(window, [tenant, fromPosition, fromPosition + limit]);
+  if (rows.length === limit) return rows;
+  // The end of the log; or one from which somebody took rows, and whoever reads on must see what follows them.
+  return (await db.query<AuditRow>(`${ENTRY} ORDER BY position LIMIT $3`, [tenant, fromPosition, limit])).rows;
 }
 
 export async function leafHashes(db: Queryable, tenant: string, size: number): Promise<Buffer[]> {
