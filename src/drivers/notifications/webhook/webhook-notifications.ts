@@ -2,15 +2,9 @@ import { Resolver, lookup as systemLookup } from "node:dns/promises";
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
+import { isAllowedAddress, sameAddress } from "../../../core/network/address.ts";
 import type { Notifications, OutgoingMessage, SendFailure, SendResult } from "../notifications.ts";
-import {
-  type AddressRules,
-  type CheckedUrl,
-  checkUrl,
-  isAllowedAddress,
-  NOT_PUBLIC,
-  sameAddress,
-} from "./address-rules.ts";
+import { type AddressRules, type CheckedUrl, checkUrl, NOT_PUBLIC } from "./address-rules.ts";
 import { signedHeaders } from "./signature.ts";
 
 export interface WebhookOptions {
