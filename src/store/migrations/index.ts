@@ -4,6 +4,7 @@ import { sql as webhooks } from "./0003-webhooks.ts";
 import { sql as rolloutsInPlace } from "./0004-rollouts-in-place.ts";
 import { sql as retention } from "./0005-retention.ts";
 import { sql as restores } from "./0006-restores.ts";
+import { sql as trust } from "./0007-trust.ts";
 
 /** In order; the place in the list is the version, counted from 1. One that was released is never edited. */
 export const migrations: readonly { name: string; sql: string }[] = [
@@ -13,4 +14,5 @@ export const migrations: readonly { name: string; sql: string }[] = [
   { name: "0004-rollouts-in-place", sql: rolloutsInPlace },
   { name: "0005-retention", sql: retention },
   { name: "0006-restores", sql: restores },
+  { name: "0007-trust", sql: trust },
 ];
