@@ -246,7 +246,7 @@ describe("a bundle", () => {
 
   test("is refused in another format, with a certificate, or with fields nobody knows", () => {
     expectRefused(
-      tampered((b) => (b.mediaType = "application/vnd.dev.sigstore.bundle+json;version=0.1")),
+      tampered((b) => (b.mediaType = "application/vnd.dev.sigstore.bundle+json;version=0.4")),
       "malformed-bundle",
     );
     expectRefused(
@@ -285,7 +285,7 @@ describe("a bundle", () => {
 
 describe("a list of trusted keys", () => {
   test("that is broken is a failure, not a refusal", () => {
-    const wrongCurve = generateKeyPairSync("ec", { namedCurve: "secp384r1" })
+    const wrongCurve = generateKeyPairSync("ec", { namedCurve: "secp256k1" })
       .publicKey.export({ type: "spki", format: "pem" })
       .toString();
     for (const trusted of [
@@ -321,7 +321,12 @@ describe("a file's signature", () => {
     verifyMessage(text, { purpose: "files", message, trustedKeys });
 
   test("is good for exactly the file, the key and the purpose", () => {
-    expect(check(bundle, MODEL)).toEqual({ ok: true, keyId: KEY.publicKey.keyId });
+    expect(check(bundle, MODEL)).toEqual({
+      ok: true,
+      keyId: KEY.publicKey.keyId,
+      signer: { kind: "key", keyId: KEY.publicKey.keyId },
+      provenAtMs: null,
+    });
     expect(check(bundle, Buffer.from("modeL"))).toMatchObject({ code: "wrong-subject" });
     expect(check(bundle, MODEL, [trustedFor("tests")])).toMatchObject({ code: "wrong-purpose" });
     expect(check(bundle, MODEL, [trustedFor("files", STRANGER)])).toMatchObject({ code: "untrusted-key" });
