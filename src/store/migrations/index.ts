@@ -5,6 +5,7 @@ import { sql as rolloutsInPlace } from "./0004-rollouts-in-place.ts";
 import { sql as retention } from "./0005-retention.ts";
 import { sql as restores } from "./0006-restores.ts";
 import { sql as trust } from "./0007-trust.ts";
+import { sql as people } from "./0008-people.ts";
 
 /** In order; the place in the list is the version, counted from 1. One that was released is never edited. */
 export const migrations: readonly { name: string; sql: string }[] = [
@@ -15,4 +16,5 @@ export const migrations: readonly { name: string; sql: string }[] = [
   { name: "0005-retention", sql: retention },
   { name: "0006-restores", sql: restores },
   { name: "0007-trust", sql: trust },
+  { name: "0008-people", sql: people },
 ];
