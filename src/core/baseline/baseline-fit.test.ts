@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { onnxModel } from "../../quickstart/onnx/model.ts";
 import { baselineFit } from "./baseline-fit.ts";
 import { readModelInputs } from "./model-inputs.ts";
@@ -28,15 +28,15 @@ const _fit = (model: Uint8Array, csv: string, monitor: object = MONITOR) =>
   baselineFit({ model, baseline: Buffer.from(csv), monitor: monitor as typeof MONITOR });
 
 describe("a baseline of a model with one wide input", () => {
-  it.each([
+  test.each([
     ["its columns and the label", "a,b,churned\n1,2,0\n3.5,-4e2,1\n"],
     ["the facet besides", "gender,a,b,churned\nf,1,2,0\n"],
     ["no label", "a,b\n1,2\n"],
     ["line ends of another system, a mark, quotes and an empty cell", '\ufeff"a","b"\r\n"1",\r\n2,3\r\n\r\n'],
     ["the facet as one of them", "a,gender,churned\n1,0,1\n"],
-  ])("fits with %s", (_what, csv) => expect(it(WIDE, csv)).toEqual({ fits: true }));
+  ])("fits with %s", (_what, csv) => expect(fitOf(WIDE, csv)).toEqual({ fits: true }));
 
-  it.each([
+  test.each([
     ["a column too few", "a,churned\n1,0\n", "takes 2 values in a row, and the baseline has 1"],
     ["a column too many", "a,b,c,churned\n1,2,3,0\n", "baseline has 3"],
     ["words", "a,b\n1,secret\n", 'column "b" holds something else'],
@@ -48,37 +48,37 @@ describe("a baseline of a model with one wide input", () => {
     ["two columns of one name", "a,a\n1,2\n", "same name"],
     ["a column without a name", "a,\n1,2\n", "olumn 2 of the baseline has no name"],
   ])("does not fit with %s", (_what, csv, words) => {
-    const answer = it(WIDE, csv);
+    const answer = fitOf(WIDE, csv);
     expect(answer).toMatchObject({ fits: false, problem: expect.stringContaining(words) });
     expect(JSON.stringify(answer)).not.toContain("secret");
   });
 });
 
 describe("a baseline of a model whose inputs have names", () => {
-  it.each([
+  test.each([
     ["in any order", "visits,age,churned\n3,41.5,0\n"],
     ["with the facet, which the model is not told", "age,gender,visits\n41,f,3\n"],
-  ])("fits by name %s", (_what, csv) => expect(it(NAMED, csv)).toEqual({ fits: true }));
+  ])("fits by name %s", (_what, csv) => expect(fitOf(NAMED, csv)).toEqual({ fits: true }));
 
-  it.each([
+  test.each([
     ["one is missing", "age,churned\n41,0\n", 'no column for the model\'s input "visits"'],
     ["one is too many", "age,visits,shoe\n41,3,44\n", 'column "shoe" is no input'],
     ["one is of another type", "age,visits\n41,3.5\n", "whole numbers"],
     ["a whole number is missing", "age,visits\n41,\n", "whole numbers"],
     ["the names differ by case", "Age,visits\n41,3\n", 'input "age"'],
   ])("does not fit when %s", (_what, csv, words) =>
-    expect(it(NAMED, csv)).toMatchObject({ fits: false, problem: expect.stringContaining(words) }),
+    expect(fitOf(NAMED, csv)).toMatchObject({ fits: false, problem: expect.stringContaining(words) }),
   );
 });
 
-it("what is no model, or a model that takes a picture, fits no table", () => {
-  expect(it(Buffer.from("not a model"), "a\n1\n")).toMatchObject({ problem: "The artifact is not an ONNX model." });
-  expect(it(Buffer.alloc(0), "a\n1\n")).toMatchObject({ fits: false });
+test("what is no model, or a model that takes a picture, fits no table", () => {
+  expect(fitOf(Buffer.from("not a model"), "a\n1\n")).toMatchObject({ problem: "The artifact is not an ONNX model." });
+  expect(fitOf(Buffer.alloc(0), "a\n1\n")).toMatchObject({ fits: false });
   const picture = modelOf([{ name: "picture", type: "float", shape: ["N", 3, 8, 8] }]);
-  expect(it(picture, "a\n1\n")).toMatchObject({ problem: expect.stringContaining("no row of values") });
+  expect(fitOf(picture, "a\n1\n")).toMatchObject({ problem: expect.stringContaining("no row of values") });
 });
 
-it("inputs are read as the model has them, without its weights", () => {
+test("inputs are read as the model has them, without its weights", () => {
   expect(readModelInputs(NAMED)).toEqual({
     ok: true,
     value: [
@@ -88,7 +88,7 @@ it("inputs are read as the model has them, without its weights", () => {
   });
 });
 
-it("any bytes have an answer", () => {
+test("any bytes have an answer", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), fc.integer({ min: 0, max: NAMED.length }), (noise, at) => {
       for (const bytes of [noise, Buffer.concat([NAMED.subarray(0, at), noise])]) {
@@ -99,7 +99,7 @@ it("any bytes have an answer", () => {
   );
 });
 
-it("cells come back as a writer of CSV meant them", () => {
+test("cells come back as a writer of CSV meant them", () => {
   const cell = fc.string({ maxLength: 8 }).filter((text) => !/\p{C}/u.test(text));
   fc.assert(
     fc.property(fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 5 }), (rows) => {
