@@ -22,8 +22,8 @@ export function loadPolicySet(
   files: readonly PolicyFile[],
   options: { own?: readonly PolicyFile[] } = {},
 ): Parsed<PolicySet> {
-  const all = [...files, ...(options.own ?? []).map((file) => ({ ...file, path: `own/${file.path}` }))];
-  const digest = digestOf(all);
+  const all = options.own === undefined ? files : withOwnFiles(files, options.own);
+  const digest = policyDigestOf(all);
   const known = loaded.get(digest);
   if (known) return { ok: true, value: known };
   const { set, problems } = checkPolicySet(all, digest);
@@ -39,7 +39,7 @@ const loaded = new Map<string, PolicySet>();
 /** Every problem of a set, for `policy lint`; the set itself only when there is none. `own/` marks a user's files. */
 export function checkPolicySet(
   files: readonly PolicyFile[],
-  digest: string = digestOf(files),
+  digest: string = policyDigestOf(files),
 ): { set?: PolicySet; problems: Problem[] } {
   const schema = files.find((file) => file.path === SCHEMA_FILE)?.text;
   if (schema === undefined) return { problems: [{ path: SCHEMA_FILE, message: "the schema is missing" }] };
@@ -71,9 +71,17 @@ export function checkPolicySet(
   return { set: { digest, policies, files, handle, form: asked.context, reads }, problems };
 }
 
-/** The files that decide. Prices change of themselves and are named in each decision; tables only test. */
-function digestOf(files: readonly PolicyFile[]): string {
-  const deciding = files.filter(({ path }) => /(\.cedar|\.cedarschema|(^|\/)settings\.json)$/.test(path));
+/** The shipped files with a user's own beside them, as one list: `own/` marks the user's. */
+export function withOwnFiles(shipped: readonly PolicyFile[], own: readonly PolicyFile[]): PolicyFile[] {
+  return [...shipped, ...own.map((file) => ({ ...file, path: `own/${file.path}` }))];
+}
+
+/**
+ * The digest of a list of files, told without reading any of them: that of the set they make. It covers everything that
+ * decides: the policies, their schema, the settings and the prices. Tables only test.
+ */
+export function policyDigestOf(files: readonly PolicyFile[]): string {
+  const deciding = files.filter(({ path }) => /(\.cedar|\.cedarschema|(^|\/)(settings|prices)\.json)$/.test(path));
   const list = deciding.map(({ path, text }) => [path, text]).sort(([a], [b]) => ((a ?? "") < (b ?? "") ? -1 : 1));
   return sha256Digest(canonicalJson(list));
 }

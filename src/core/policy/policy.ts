@@ -69,7 +69,7 @@ export type Limit =
 
 /** A set that was checked and handed to Cedar. */
 export interface PolicySet {
-  /** `sha256:` over the canonical list of files that decide: Cedar, schema, settings. */
+  /** `sha256:` over the canonical list of files that decide: Cedar, schema, settings, prices. */
   digest: string;
   policies: ReadonlyMap<string, Policy>;
   files: readonly PolicyFile[];
