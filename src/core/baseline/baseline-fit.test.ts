@@ -24,7 +24,7 @@ const NAMED = modelOf([
   { name: "visits", type: "int64", shape: ["N", 1] },
 ]);
 const MONITOR = { modelQuality: { label: "churned" }, bias: { facet: "gender" } };
-const _fit = (model: Uint8Array, csv: string, monitor: object = MONITOR) =>
+const fitOf = (model: Uint8Array, csv: string, monitor: object = MONITOR) =>
   baselineFit({ model, baseline: Buffer.from(csv), monitor: monitor as typeof MONITOR });
 
 describe("a baseline of a model with one wide input", () => {
