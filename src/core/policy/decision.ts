@@ -103,7 +103,7 @@ export interface Facts {
   /** What was looked at and refused, by kind: one sentence each. */
   evidenceProblems?: Partial<Record<EvidenceKind, string>>;
   /** Approvals given and still valid, by role. Undefined offline. */
-  approvals?: { role: "approver" | "budget-owner"; approver: string; mfa: boolean; signed: boolean }[];
+  approvals?: { role: "approver" | "budget-owner" | "break-glass"; approver: string; mfa: boolean; signed: boolean }[];
   /** A snapshot that was taken for this rollout and whose checksum was verified. */
   snapshot?: boolean;
   /** The rollout restores a version that ran before: waiting for people is shortened, a denial is not. */

@@ -1,6 +1,6 @@
 import { whyNot } from "./allowed-actions.ts";
 import { isExpired } from "./clock.ts";
-import { countingApprovals, unmetNeeds } from "./quorum.ts";
+import { breaksGlass, countingApprovals, unmetNeeds } from "./quorum.ts";
 import type { Admission, Approval, Rollout, RolloutEvent } from "./rollout.ts";
 import { end, enter, proceed, refuse, type Step } from "./transition.ts";
 
@@ -34,7 +34,8 @@ export function onApproved(rollout: Rollout, { approval, admission }: Of<"approv
 function whyNotCounted(rollout: Rollout, approval: Approval): string | null {
   if (isExpired(rollout)) return "The time for approvals is over.";
   if (approval.approver === rollout.proposer) return "Nobody approves a plan of their own.";
-  if (rollout.approvals.some((one) => one.approver === approval.approver)) {
+  // Whoever has approved in their own role may still break the glass: then nobody else is waited for.
+  if (rollout.approvals.some((one) => one.approver === approval.approver) && !breaksGlass(approval)) {
     return "This person has approved already, and one person counts once.";
   }
   if (rollout.phase === "Proposed") return null;

@@ -7,14 +7,21 @@ import type { Approval, ApprovalNeed } from "./rollout.ts";
 
 /** What is still needed after these approvals, with the counts that are left; empty when the quorum is complete. */
 export function unmetNeeds(needs: readonly ApprovalNeed[], approvals: readonly Approval[]): ApprovalNeed[] {
+  if (approvals.some(breaksGlass)) return [];
   const filled = match(needs, approvals);
   return needs
     .map((need, index) => ({ ...need, count: need.count - filled.filter((of) => of === index).length }))
     .filter((need) => need.count > 0);
 }
 
-/** How many approvals count towards some need. */
+/** Whether an approval stands for the whole quorum. One without its signature or its second factor is none at all. */
+export function breaksGlass({ role, mfa, signed }: Approval): boolean {
+  return role === "break-glass" && mfa && signed;
+}
+
+/** How many approvals count towards some need. A broken glass counts for all of them, and for its own. */
 export function countingApprovals(needs: readonly ApprovalNeed[], approvals: readonly Approval[]): number {
+  if (approvals.some(breaksGlass)) return needs.reduce((sum, { count }) => sum + count, 1);
   return match(needs, approvals).length;
 }
 

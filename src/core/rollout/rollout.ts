@@ -38,15 +38,20 @@ export type Phase = (typeof PHASES)[number];
 /** An approval that was given; its authority was checked by the service before it became an event. */
 export interface Approval {
   approver: string;
-  role: "approver" | "budget-owner";
+  /** `break-glass` stands for everybody else who would be needed; it is always signed, with MFA, and has a reason. */
+  role: "approver" | "budget-owner" | "break-glass";
   mfa: boolean;
   signed: boolean;
   atMs: number;
   comment?: string;
+  /** Names the statement that it was given by; missing where an older program recorded it. */
+  nonce?: string;
+  /** Why the glass was broken. */
+  reason?: string;
 }
 
 export interface ApprovalNeed {
-  role: Approval["role"];
+  role: Exclude<Approval["role"], "break-glass">;
   count: number;
   mfa: boolean;
   signed: boolean;
@@ -184,7 +189,8 @@ export type RolloutEvent = { atMs: number } & (
   | { type: "promote-requested"; by: string; comment?: string }
   | { type: "abort-requested"; by: string; comment?: string }
   | { type: "rollback-requested"; by: string; comment?: string }
-  | { type: "superseded"; by: string }
+  /** `why`: no other rollout took its place; what its approvals were about changed. */
+  | { type: "superseded"; by: string; why?: "plan" | "policy" | "evidence" }
   | { type: "alarm"; name: string; message: string }
   /** Time passed; the reducer looks at its own deadlines. */
   | { type: "tick" }

@@ -57,11 +57,18 @@ export function onRollbackRequested(rollout: Rollout, { by }: Of<"rollback-reque
   return why === null ? rollBack(rollout, { code: "requested", message: `Rolled back by ${by}.` }) : refuse(why);
 }
 
-export function onSuperseded(rollout: Rollout, { by }: Of<"superseded">): Step {
+export function onSuperseded(rollout: Rollout, { by, why: cause }: Of<"superseded">): Step {
   const why = whyNot("supersede", rollout);
   if (why !== null) return refuse(why);
-  return giveUp(rollout, "Superseded", { code: "superseded", message: `Superseded by ${by}.` });
+  const message = cause === undefined ? `Superseded by ${by}.` : CHANGED[cause];
+  return giveUp(rollout, "Superseded", { code: "superseded", message });
 }
+
+const CHANGED: Record<NonNullable<Of<"superseded">["why"]>, string> = {
+  plan: "What it was about changed, so that no approval of it counts: propose it again.",
+  policy: "The policy in force changed since it was proposed: propose it again, to be decided and approved under it.",
+  evidence: "Evidence that an approver saw was removed, replaced or revoked: propose it again.",
+};
 
 /**
  * Before the first effect an alarm is about the version that serves now, which this rollout may be meant to mend; so it

@@ -7,6 +7,7 @@ import { sql as restores } from "./0006-restores.ts";
 import { sql as trust } from "./0007-trust.ts";
 import { sql as people } from "./0008-people.ts";
 import { sql as policyVersions } from "./0009-policy-versions.ts";
+import { sql as approvals } from "./0010-approvals.ts";
 
 /** In order; the place in the list is the version, counted from 1. One that was released is never edited. */
 export const migrations: readonly { name: string; sql: string }[] = [
@@ -19,4 +20,5 @@ export const migrations: readonly { name: string; sql: string }[] = [
   { name: "0007-trust", sql: trust },
   { name: "0008-people", sql: people },
   { name: "0009-policy-versions", sql: policyVersions },
+  { name: "0010-approvals", sql: approvals },
 ];
