@@ -59,17 +59,31 @@ const SETTINGS = `SET idle_in_transaction_session_timeout = '5s'; SET default_tr
 /** How often a transaction that lost to another (serialization failure, deadlock) is run again. */
 const REPEATS_MAX = 8;
 
+/** What every view of one database shares. */
+interface Connections {
+  pool: pg.Pool;
+  config: pg.ClientConfig;
+  listener: Listener;
+  notifier: Notifier;
+}
+
 export class Database implements Queryable {
   readonly #pool: pg.Pool;
   readonly #config: pg.ClientConfig;
   readonly #listener: Listener;
   readonly #notifier: Notifier;
-  readonly #log: StoreLog | undefined;
+  /** What every transaction of a tenant's view begins with; undefined for the whole database. */
+  readonly #begin: string | undefined;
 
-  constructor(url: string, options: DatabaseOptions = {}) {
-    this.#log = options.log;
+  constructor(from: string | { on: Connections; tenant: string }, options: DatabaseOptions = {}) {
+    if (typeof from !== "string") {
+      ({ pool: this.#pool, config: this.#config, listener: this.#listener, notifier: this.#notifier } = from.on);
+      this.#begin = beginFor(from.tenant);
+      return;
+    }
+    const { log } = options;
     this.#config = {
-      connectionString: url,
+      connectionString: from,
       application_name: options.applicationName ?? "continuum",
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
@@ -80,10 +94,20 @@ export class Database implements Queryable {
       onConnect: (client) => client.query(SETTINGS),
     });
     // A connection that breaks while idle is replaced at the next query; without a listener it would end the process.
-    this.#pool.on("error", (error) => this.#log?.warn("database-connection-lost", { reason: error.message }));
+    this.#pool.on("error", (error) => log?.warn("database-connection-lost", { reason: error.message }));
     this.#pool.on("connect", (client) => client.on("error", () => undefined));
-    this.#listener = new Listener(() => new pg.Client({ ...this.#config }), options.log);
-    this.#notifier = new Notifier(this, options.log);
+    this.#listener = new Listener(() => new pg.Client({ ...this.#config }), log);
+    this.#notifier = new Notifier(this, log);
+  }
+
+  /**
+   * The same connections, on which everything happens in the name of one tenant: each statement and each transaction
+   * first says which, to the database's own policies, in the same exchange. It is said for that transaction alone, so
+   * that whoever gets the connection next finds nothing of it. The tenant must come from a credential.
+   */
+  forTenant(tenant: string): Database {
+    const on = { pool: this.#pool, config: this.#config, listener: this.#listener, notifier: this.#notifier };
+    return new Database({ on, tenant });
   }
 
   async query<Row extends object = Record<string, unknown>>(
@@ -103,7 +127,10 @@ export class Database implements Queryable {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     try {
-      return resultOf<Row>(await client.query(prepared(sql, values)));
+      if (this.#begin === undefined) return resultOf<Row>(await client.query(prepared(sql, values)));
+      const [result] = await sendTogether<Row>(client, [{ sql, values }], this.#begin);
+      if (result === undefined) throw new Error("broken invariant: a statement has an answer");
+      return result;
     } catch (error) {
       if (isConnectionFailure(error) || isStalePlan(error)) broken = asError(error);
       throw error;
@@ -147,7 +174,8 @@ export class Database implements Queryable {
       },
     };
     try {
-      await client.query(mayRest ? "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0" : "BEGIN");
+      const begin = this.#begin ?? "BEGIN";
+      await client.query(mayRest ? `${begin}; SET LOCAL idle_in_transaction_session_timeout = 0` : begin);
       const value = await work(tx);
       over = true;
       const end = await client.query("COMMIT");
@@ -180,7 +208,7 @@ export class Database implements Queryable {
     });
     let broken: Error | undefined;
     try {
-      return await sendTogether<Row>(client, statements);
+      return await sendTogether<Row>(client, statements, this.#begin);
     } catch (error) {
       if (isConnectionFailure(error) || isStalePlan(error)) broken = asError(error);
       throw toStoreError(error);
@@ -202,8 +230,9 @@ export class Database implements Queryable {
     return this.#listener.listen(channel, handle);
   }
 
-  /** A connection of one's own, outside the pool. */
+  /** A connection of one's own, outside the pool. It is no tenant's. */
   async session(): Promise<Session> {
+    this.#requireWhole();
     const client = new pg.Client({ ...this.#config });
     let closing = false;
     let lost: Error | undefined;
@@ -238,9 +267,16 @@ export class Database implements Queryable {
 
   /** A client of the driver for what needs the wire itself, such as COPY. Not connected; the caller ends it. */
   newClient(): pg.Client {
+    this.#requireWhole();
     return new pg.Client({ ...this.#config });
   }
 
+  /** What would run outside of a transaction of ours would run without its tenant. */
+  #requireWhole(): void {
+    if (this.#begin !== undefined) throw new Error("broken invariant: a tenant's view has no connection of its own");
+  }
+
+  /** Of all views at once. */
   async close(): Promise<void> {
     await this.#notifier.told();
     await this.#listener.close();
@@ -248,18 +284,28 @@ export class Database implements Queryable {
   }
 }
 
-/** One statement is a transaction of its own and needs no words around it. */
+/** Written into a statement, so nothing else is let in. Whoever makes a tenant is held to the same and to less. */
+const TENANT = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+/** One message for both: a message of its own for the tenant would be half a statement's work more. */
+function beginFor(tenant: string): string {
+  if (!TENANT.test(tenant)) throw new Error("broken invariant: that is no tenant's name");
+  return `BEGIN; SET LOCAL continuum.tenant = '${tenant}'`;
+}
+
+/** One statement is a transaction of its own and needs no words around it, unless something is to be said first. */
 async function sendTogether<Row extends object>(
   client: pg.PoolClient,
   statements: readonly Statement[],
+  begin: string | undefined,
 ): Promise<Result<Row>[]> {
-  const wrapped = statements.length > 1;
+  const wrapped = begin !== undefined || statements.length > 1;
   const { stream } = client.connection;
   const asked: Promise<pg.QueryResult>[] = [];
   // Held back until the last is there: each write of its own would wake the server for one statement.
   stream.cork();
   try {
-    if (wrapped) asked.push(client.query("BEGIN"));
+    if (wrapped) asked.push(client.query(begin ?? "BEGIN"));
     for (const { sql, values } of statements) asked.push(client.query(prepared(sql, values)));
     if (wrapped) asked.push(client.query("COMMIT"));
   } finally {

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Database, Queryable, Transaction } from "./database.ts";
 import { migrations } from "./migrations/index.ts";
+import type { DatabaseRoles } from "./roles.ts";
+import { secureTenantTables } from "./row-security.ts";
 import { StoreError } from "./store-error.ts";
 
 export interface Migration {
@@ -17,17 +19,23 @@ export function schemaChecksum(list: readonly Migration[] = migrations): string 
 }
 
 /**
- * Brings the database to this program's schema, all in one transaction. Doing it again changes nothing. Answers the
- * version before and after. Errors: `database-newer`, `migration-changed`, `migration-failed`, `database-unavailable`.
+ * Brings the database to this program's schema and its tables under row-level security, all in one transaction. Doing it
+ * again changes nothing. Answers the version before and after. Errors: `database-newer`, `migration-changed`,
+ * `migration-failed`, `roles-missing`, `database-unavailable`.
  */
 export function migrate(
   database: Database,
   list: readonly Migration[] = migrations,
+  roles?: DatabaseRoles,
 ): Promise<{ from: number; to: number }> {
-  return database.transaction((tx) => migrateWithin(tx, list));
+  return database.transaction(async (tx) => {
+    const versions = await migrateWithin(tx, list);
+    await secureTenantTables(tx, roles);
+    return versions;
+  });
 }
 
-/** `migrate` in the caller's transaction. */
+/** The tables alone, in the caller's transaction: rows cannot be copied into what is under row-level security. */
 export async function migrateWithin(
   tx: Transaction,
   list: readonly Migration[] = migrations,

@@ -7,6 +7,8 @@ import { ContinuumError } from "../core/error.ts";
  * `database-older`: the schema is behind this program, and nothing was asked to change it.
  * `migration-changed`: a migration that was applied differs from the one this program carries.
  * `migration-failed`: a migration did not run; nothing of it stayed.
+ * `roles-missing`: the roles that the program runs as are not there, and whoever migrates may not make them.
+ * `role-unfit`: the login may do more than the program needs, or sees nothing at all.
  * `embedded-unsupported`: no PostgreSQL binaries for this machine came with the program.
  * `embedded-version`: the data directory belongs to another major version of PostgreSQL.
  * `embedded-failed`: the embedded server could not be set up or did not start.
@@ -18,6 +20,8 @@ export type StoreErrorCode =
   | "database-older"
   | "migration-changed"
   | "migration-failed"
+  | "roles-missing"
+  | "role-unfit"
   | "embedded-unsupported"
   | "embedded-version"
   | "embedded-failed";

@@ -3,6 +3,8 @@ import type { BackupManifest } from "../../core/backup/manifest.ts";
 import type { Database, Transaction } from "../database.ts";
 import { type Migration, migrateWithin, migrationChecksum } from "../migrate.ts";
 import { migrations } from "../migrations/index.ts";
+import type { DatabaseRoles } from "../roles.ts";
+import { secureTenantTables } from "../row-security.ts";
 import { BackupError } from "./backup-error.ts";
 import { copyIn } from "./copy-stream.ts";
 import { quoted } from "./dump-database.ts";
@@ -17,7 +19,15 @@ export type LoadPlan = Pick<BackupManifest, "schema" | "tables" | "sequences">;
 export async function loadDatabase(
   database: Database,
   plan: LoadPlan,
-  { rows, complete }: { rows(table: string): AsyncIterable<Buffer>; complete(tx: Transaction): Promise<void> },
+  {
+    rows,
+    complete,
+    roles,
+  }: {
+    rows(table: string): AsyncIterable<Buffer>;
+    complete(tx: Transaction): Promise<void>;
+    roles?: DatabaseRoles | undefined;
+  },
 ): Promise<void> {
   checkSchema(plan.schema);
   const client = database.newClient();
@@ -37,6 +47,7 @@ export async function loadDatabase(
     for (const { name, value } of plan.sequences)
       await tx.query("SELECT setval(to_regclass($1), $2)", [quoted(name), value]);
     await migrateWithin(tx, migrations);
+    await secureTenantTables(tx, roles);
     await complete(tx);
     await client.query("COMMIT");
     // The planner knows nothing of tables that were filled in one go.

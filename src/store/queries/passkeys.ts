@@ -23,8 +23,22 @@ const PASSKEY = `tenant, id, principal, credential_id AS "credentialId", public_
 
 /** Whoever's it is: the credential says it. Its row is held until the transaction ends, so that its counter rises once. */
 export async function lockPasskeyByCredential(tx: Transaction, credentialId: string): Promise<PasskeyRow | undefined> {
+  // Whatever follows in the transaction is done in the name of the tenant whose it is.
+  await tx.query("SELECT set_config('continuum.tenant', coalesce(tenant_of_passkey($1), ''), true)", [credentialId]);
   const { rows } = await tx.query<PasskeyRow>(
     `SELECT ${PASSKEY} FROM passkeys WHERE credential_id = $1 AND removed_at IS NULL FOR UPDATE`,
+    [credentialId],
+  );
+  return rows[0];
+}
+
+/** Whose passkey it is, before anybody has proved anything. */
+export async function passkeyOwner(
+  db: Queryable,
+  credentialId: string,
+): Promise<{ tenant: string; principal: string } | undefined> {
+  const { rows } = await db.query<{ tenant: string; principal: string }>(
+    "SELECT tenant, principal FROM passkeys WHERE credential_id = $1 AND removed_at IS NULL",
     [credentialId],
   );
   return rows[0];

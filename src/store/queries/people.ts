@@ -1,4 +1,4 @@
-import type { Queryable, Transaction } from "../database.ts";
+import type { Database, Queryable, Transaction } from "../database.ts";
 
 /** How people come in: one-time codes, what browsers were asked, links to an identity provider, and failed attempts. */
 
@@ -39,24 +39,32 @@ export async function insertEnrolment(
 }
 
 /** The enrolment that a code opens now. */
-export async function enrolmentByCode(
-  db: Queryable,
+export function enrolmentByCode(
+  db: Pick<Database, "transaction">,
   secretHash: Uint8Array,
   nowMs: number,
 ): Promise<EnrolmentRow | undefined> {
-  const { rows } = await db.query<EnrolmentRow>(
-    `SELECT ${ENROLMENT} FROM enrolments WHERE secret_hash = $1 AND used_at IS NULL AND expires_at > $2`,
-    [secretHash, new Date(nowMs)],
-  );
-  return rows[0];
+  return db.transaction(async (tx) => {
+    await enterTenantOf(tx, secretHash);
+    const { rows } = await tx.query<EnrolmentRow>(
+      `SELECT ${ENROLMENT} FROM enrolments WHERE secret_hash = $1 AND used_at IS NULL AND expires_at > $2`,
+      [secretHash, new Date(nowMs)],
+    );
+    return rows[0];
+  });
 }
 
-/** Uses the code up. Of two that come at once, one hears undefined. */
+async function enterTenantOf(tx: Transaction, secretHash: Uint8Array): Promise<void> {
+  await tx.query("SELECT set_config('continuum.tenant', coalesce(tenant_of_enrolment($1), ''), true)", [secretHash]);
+}
+
+/** Uses the code up, in the name of the tenant that it is of. Of two that come at once, one hears undefined. */
 export async function consumeEnrolment(
   tx: Transaction,
   secretHash: Uint8Array,
   nowMs: number,
 ): Promise<EnrolmentRow | undefined> {
+  await enterTenantOf(tx, secretHash);
   const { rows } = await tx.query<EnrolmentRow>(
     `UPDATE enrolments SET used_at = $2 WHERE secret_hash = $1 AND used_at IS NULL AND expires_at > $2
      RETURNING ${ENROLMENT}`,

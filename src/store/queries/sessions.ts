@@ -28,10 +28,9 @@ export async function principalBySession(
   moment: Moment,
 ): Promise<(PrincipalRow & { session: SessionRow }) | undefined> {
   const { rows } = await db.query<PrincipalRow & SessionRow & { principal: string }>(
-    `SELECT p.tenant, p.id AS principal, p.kind, p.owner,
-       ARRAY(SELECT unnest(s.roles) INTERSECT SELECT unnest(p.roles)) AS roles, ${SESSION}
-     FROM sessions s JOIN principals p ON p.tenant = s.tenant AND p.id = s.principal
-     WHERE s.secret_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3`,
+    `SELECT s.tenant, s.principal, s.kind, s.owner,
+       ARRAY(SELECT unnest(s.roles) INTERSECT SELECT unnest(s.principal_roles)) AS roles, ${SESSION}
+     FROM reveal_session($1) s WHERE s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3`,
     [secretHash, new Date(moment.nowMs), new Date(moment.seenAfterMs)],
   );
   const [row] = rows;

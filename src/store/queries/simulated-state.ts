@@ -12,16 +12,17 @@ interface Versioned {
  * again, so that no update is lost.
  */
 export class SimulatedStateTable<State extends object> {
-  readonly #database: Queryable;
+  readonly #databaseOf: (key: string) => Queryable;
   /** One step may save twice from what it loaded once; its own first save is no conflict. */
   readonly #own = new Map<string, { from: number; to: number }>();
 
-  constructor(database: Queryable) {
-    this.#database = database;
+  /** `databaseOf` answers where the state under a key lies, for a process that may see one tenant's at a time. */
+  constructor(databaseOf: Queryable | ((key: string) => Queryable)) {
+    this.#databaseOf = typeof databaseOf === "function" ? databaseOf : () => databaseOf;
   }
 
   async load(key: string): Promise<State | undefined> {
-    const { rows } = await this.#database.query<{ state: State; version: number }>(
+    const { rows } = await this.#databaseOf(key).query<{ state: State; version: number }>(
       "SELECT state, version FROM simulated_state WHERE key = $1",
       [key],
     );
@@ -33,7 +34,7 @@ export class SimulatedStateTable<State extends object> {
     const { storeVersion = 0, ...plain } = state as State & Versioned;
     const own = this.#own.get(key);
     const version = own?.from === storeVersion ? own.to : storeVersion;
-    const { rowCount } = await this.#database.query(
+    const { rowCount } = await this.#databaseOf(key).query(
       `INSERT INTO simulated_state AS kept (key, state, version) SELECT $1, $2, 1 WHERE $3 = 0
          OR EXISTS (SELECT 1 FROM simulated_state WHERE key = $1)
        ON CONFLICT (key) DO UPDATE SET state = excluded.state, version = kept.version + 1 WHERE kept.version = $3`,

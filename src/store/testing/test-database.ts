@@ -1,17 +1,22 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Database, openDatabase } from "../database.ts";
+import { Database, openDatabase } from "../database.ts";
 import { holdEmbedded, startEmbedded } from "../embedded/embedded.ts";
 import { migrate, schemaChecksum } from "../migrate.ts";
+import { DATABASE_ROLES, type DatabaseRole } from "../roles.ts";
 
 /**
  * One embedded server serves all test files of all runs of this user; each file gets a database of its own, copied
- * from a migrated template. `CONTINUUM_TEST_DATABASE_URL` names an ordinary server to use instead (a user that may
- * create databases).
+ * from a migrated template. `CONTINUUM_TEST_DATABASE_URL` names an ordinary server to use instead (a superuser, which
+ * may take on the roles that the program runs as).
  */
 export interface TestDatabase {
   url: string;
   database: Database;
+  /** The same database as the API or a worker of a running program sees it. Closed with the rest. */
+  openAs(role: DatabaseRole, options?: { max?: number }): Database;
   /** Closes the connections and drops the database. */
   close(): Promise<void>;
 }
@@ -33,10 +38,20 @@ export async function createTestDatabase(options: { max?: number } = {}): Promis
   }
   const url = withDatabase(serverUrl, name);
   const database = await openDatabase(url, { max: options.max ?? 6, applicationName: "continuum-test" });
+  const others: Database[] = [];
   return {
     url,
     database,
+    openAs: (role, { max = 4 } = {}) => {
+      const other = new Database(withRole(url, DATABASE_ROLES[role]), {
+        max,
+        applicationName: `continuum-test-${role}`,
+      });
+      others.push(other);
+      return other;
+    },
     close: async () => {
+      for (const other of others) await other.close();
       await database.close();
       await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
       await admin.close();
@@ -64,7 +79,7 @@ async function testServerUrl(): Promise<string> {
 
 /** Files that start together make it once: the lock is held by the session until it is there. */
 async function ensureTemplate(admin: Database, serverUrl: string): Promise<string> {
-  const name = `template_${schemaChecksum().slice(0, 16)}`;
+  const name = `template_${templateChecksum().slice(0, 16)}`;
   await admin.query("SELECT pg_advisory_lock($1)", [TEMPLATE_LOCK]);
   try {
     const { rowCount } = await admin.query("SELECT 1 FROM pg_database WHERE datname = $1", [name]);
@@ -80,6 +95,21 @@ async function ensureTemplate(admin: Database, serverUrl: string): Promise<strin
   } finally {
     await admin.query("SELECT pg_advisory_unlock($1)", [TEMPLATE_LOCK]);
   }
+}
+
+/** Of the tables and of what is said about who sees them: neither is in the other. */
+function templateChecksum(): string {
+  const sources = ["roles.ts", "row-security.ts"].map((file) => readFileSync(new URL(`../${file}`, import.meta.url)));
+  return createHash("sha256")
+    .update(Buffer.concat([Buffer.from(schemaChecksum()), ...sources]))
+    .digest("hex");
+}
+
+/** Every session of it takes the role on as it begins. */
+function withRole(url: string, role: string): string {
+  const changed = new URL(url);
+  changed.searchParams.set("options", `-c role=${role}`);
+  return changed.href;
 }
 
 function withDatabase(url: string, name: string): string {

@@ -1,0 +1,66 @@
+/** The two logins that a running program uses. They own nothing, and neither may become the owner. */
+export interface DatabaseRoles {
+  /** Of the API: it sees the rows of the one tenant that a transaction names, and without a name none. */
+  api: string;
+  /** Of workers, which work for all tenants. */
+  worker: string;
+}
+
+export type DatabaseRole = keyof DatabaseRoles;
+
+export const DATABASE_ROLES: DatabaseRoles = { api: "continuum_api", worker: "continuum_worker" };
+
+/** S, I, U and D for SELECT, INSERT, UPDATE and DELETE. A list in brackets names the columns that may be updated. */
+export type Grants = Readonly<Record<DatabaseRole, string>>;
+
+/** A table of a tenant's that is not named here: whoever adds one may narrow it. */
+export const DEFAULT_GRANTS: Grants = { api: "SIUD", worker: "SIUD" };
+
+/**
+ * What each role may do to a table, where that is less than everything. An entry of the audit log can be given its
+ * place and nothing else; histories go by retention alone; who may do what is none of a worker's business.
+ */
+export const GRANTS: Readonly<Record<string, Grants>> = {
+  tenants: { api: "SU", worker: "S" },
+  environments: { api: "SIU", worker: "SIU" },
+  principals: { api: "SIU", worker: "S" },
+  tokens: { api: "SIU", worker: "S" },
+  plans: { api: "SI", worker: "SI" },
+  endpoints: { api: "SIUD", worker: "SIU" },
+  rollouts: { api: "SIU", worker: "SIU" },
+  rollout_events: { api: "SI", worker: "SID" },
+  snapshots: { api: "S", worker: "SIU" },
+  trusted_keys: { api: "SIU", worker: "S" },
+  evidence: { api: "SIU", worker: "S" },
+  audit_entries: { api: "SIU(position)", worker: "SIU(position)" },
+  audit_trees: { api: "SIU", worker: "SIU" },
+  idempotency_keys: { api: "SIUD", worker: "SD" },
+  webhook_endpoints: { api: "SIUD", worker: "SU" },
+  webhook_attempts: { api: "S", worker: "SI" },
+  simulated_state: { api: "SIU", worker: "SIU" },
+  passkeys: { api: "SIU", worker: "" },
+  sessions: { api: "SIUD", worker: "" },
+  enrolments: { api: "SIUD", worker: "" },
+  people_links: { api: "SIU", worker: "" },
+  sign_in_challenges: { api: "SID", worker: "" },
+  sign_in_failures: { api: "SIUD", worker: "" },
+  workers: { api: "", worker: "SIUD" },
+  retention_sweeps: { api: "", worker: "SIU" },
+  restores: { api: "S", worker: "S" },
+  schema_migrations: { api: "S", worker: "S" },
+};
+
+/** Tables without a tenant, each with the reason. One that is neither here nor a tenant's is granted to nobody. */
+export const TABLES_OF_NO_TENANT: Readonly<Record<string, string>> = {
+  workers: "processes that work for all tenants; only they may see it",
+  retention_sweeps: "when a host last removed what was past its time; only workers may see it",
+  sign_in_challenges: "what a browser was asked before anybody knows whose it is; found by a hash of what was asked",
+  sign_in_failures: "failed attempts to sign in, by a hash of an address or a name; nobody's rows",
+  restores: "between which numbers the database was restored; read only",
+  schema_migrations: "which migrations were applied; read only",
+};
+
+/** Tables whose rows are a tenant's without a column that says so, each with the condition on its rows. */
+export const TENANT_CONDITIONS: Readonly<Record<string, string>> = {
+  simulated_state: `starts_with(key, '["' || current_setting('continuum.tenant', true) || '",')`,
+};
