@@ -19,6 +19,7 @@ import { startEmbedded } from "../store/embedded/embedded.ts";
 import { requireSchema } from "../store/migrate.ts";
 import { SimulatedStateTable } from "../store/queries/simulated-state.ts";
 import { composeArtifacts } from "./compose-artifacts.ts";
+import { composeImages } from "./compose-images.ts";
 import { composePolicy, type PolicyLoading } from "./compose-policy.ts";
 import { composeWebhooks } from "./compose-webhooks.ts";
 import { controlSocket } from "./control-socket.ts";
@@ -110,6 +111,7 @@ async function composeParts(
     database,
     targets: targetsOf({ local, simulated }),
     artifacts: await composeArtifacts(config),
+    images: composeImages(config),
     signatures: { live: localSignatures, simulated: mockSignatures },
     ...(await composePolicy({ load: options.loadPolicy })),
     nowMs: clock.nowMs,

@@ -18,6 +18,13 @@ const hostList = z
     /^[A-Za-z0-9._:[\]-]*( *, *[A-Za-z0-9._:[\]-]+)*$/,
     "must be host names or addresses with commas between them",
   );
+const registryList = z
+  .string()
+  .max(4096)
+  .regex(
+    /^[a-z0-9.:[\]-]*( *, *[a-z0-9.:[\]-]+)*$/,
+    "must be registries as images name them, such as ghcr.io or registry.example.com:5000, with commas between them",
+  );
 const days = z.number().int().min(0).max(36_500);
 const mebibyte = 1024 * 1024;
 
@@ -106,6 +113,26 @@ export const configSchema = z.strictObject({
         .max(16 * 1024 * mebibyte)
         .default(512 * mebibyte)
         .describe("Largest artifact that is taken in"),
+    })
+    .prefault({}),
+  images: z
+    .strictObject({
+      registries: registryList
+        .default("")
+        .describe("Registries whose images plans may name, as the names of images have them; with commas"),
+      internalRegistries: registryList
+        .default("")
+        .describe("Further registries, inside your network: only these may have private addresses"),
+      plainHttpRegistries: registryList.default("").describe("Those of both lists that are spoken to without TLS"),
+      credentialsReference: secretReference
+        .optional()
+        .describe("Users and passwords for registries, in the form that `docker login` writes (config.json)"),
+      authoritiesFile: z
+        .string()
+        .min(1)
+        .max(4096)
+        .optional()
+        .describe("Certificates of further authorities that registries may have theirs from (PEM)"),
     })
     .prefault({}),
   webhooks: z

@@ -3,6 +3,7 @@ import type { PolicySettings, PriceTable } from "../core/policy/decision.ts";
 import type { PolicySet } from "../core/policy/load-policy-set.ts";
 import type { Rollout, RolloutEvent } from "../core/rollout/rollout.ts";
 import type { Artifacts } from "../drivers/artifacts/artifacts.ts";
+import type { Images } from "../drivers/images/images.ts";
 import type { MockSignatures, Signatures } from "../drivers/signatures/signatures.ts";
 import type { Target } from "../drivers/target/target.ts";
 import type { Database } from "../store/database.ts";
@@ -12,6 +13,8 @@ export interface EngineParts {
   database: Database;
   targets: ReadonlyMap<TargetName, Target>;
   artifacts: Artifacts;
+  /** The registries that images lie in. */
+  images: Images;
   /** Who judges signed statements: the real ones for live plans, mocks for simulated ones, and never the other way. */
   signatures: { live: Signatures; simulated: MockSignatures };
   policySet: PolicySet;

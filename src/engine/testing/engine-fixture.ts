@@ -8,6 +8,7 @@ import { loadPolicySet } from "../../core/policy/load-policy-set.ts";
 import { isTerminal } from "../../core/rollout/phases.ts";
 import type { Rollout } from "../../core/rollout/rollout.ts";
 import { MemoryArtifacts } from "../../drivers/artifacts/memory/memory-artifacts.ts";
+import { memoryImages } from "../../drivers/images/memory/memory-images.ts";
 import { localSignatures } from "../../drivers/signatures/local/local-signatures.ts";
 import { mockSignatures } from "../../drivers/signatures/mock/mock-signatures.ts";
 import type { FaultPlan, SimulatedBehaviour } from "../../drivers/target/simulated/simulated-fault.ts";
@@ -116,6 +117,7 @@ export function engineParts(
   const log = (event: string, facts = {}) => void seen.logged.push({ event, facts });
   return {
     ...{ database, policySet: policySet.value, artifacts: new MemoryArtifacts(), nowMs: Date.now },
+    images: memoryImages(),
     signatures: { live: localSignatures, simulated: mockSignatures },
     targets: new Map([["simulated", simulated]]),
     prices: shipped<PriceTable>("prices.json"),

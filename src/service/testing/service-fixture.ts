@@ -12,6 +12,7 @@ import type { PlanInput } from "../../core/plan/schema.ts";
 import type { PolicySettings, PriceTable } from "../../core/policy/decision.ts";
 import { loadPolicySet } from "../../core/policy/load-policy-set.ts";
 import { MemoryArtifacts } from "../../drivers/artifacts/memory/memory-artifacts.ts";
+import { memoryImages } from "../../drivers/images/memory/memory-images.ts";
 import type { AddressRules } from "../../drivers/notifications/webhook/address-rules.ts";
 import { webhookNotifications } from "../../drivers/notifications/webhook/webhook-notifications.ts";
 import { localSignatures } from "../../drivers/signatures/local/local-signatures.ts";
@@ -136,6 +137,7 @@ function engineParts(
   const quiet = () => undefined;
   return {
     ...{ database: from.database, artifacts: from.artifacts, policySet: policySet.value, nowMs },
+    images: memoryImages(),
     signatures: { live: localSignatures, simulated: mockSignatures },
     targets: new Map([
       ["simulated", target()],

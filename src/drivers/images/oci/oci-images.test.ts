@@ -91,7 +91,7 @@ describe("where the program connects", () => {
     const reference = tiny.publish([SIMPLE]).replace(tiny.name, name);
     const rules = { registries: NONE, internalRegistries: new Set([name]), plainHttpRegistries: NONE };
     const resolve = async () => [{ address: "127.0.0.1", family: 4 }];
-    const trusted = ociImages({ rules, resolve, authorities: TEST_CERTIFICATE });
+    const trusted = ociImages({ rules, resolve, authorities: [TEST_CERTIFICATE] });
     expect((await trusted.read(reference)).signatures).toHaveLength(1);
     await expect(ociImages({ rules, resolve }).read(reference)).rejects.toMatchObject({ code: "registry-unreachable" });
   });

@@ -11,7 +11,7 @@ export interface OciImagesOptions {
   /** The bytes of a file such as `docker login` writes; read anew for each image, so that it can be replaced. */
   credentials?: () => Promise<Uint8Array>;
   /** Certificates of authorities to trust instead of the usual ones (PEM). */
-  authorities?: string;
+  authorities?: readonly string[];
   /** Everything about one image. Default 20 s. */
   timeoutMs?: number;
   /** How a name is turned into addresses. Default: as the system does. */

@@ -20,7 +20,7 @@ export interface RegistryOptions {
   signal: AbortSignal;
   /** Asked for once, and only where the registry wants to know who asks. */
   credentials: () => Promise<RegistryCredentials | undefined>;
-  authorities?: string;
+  authorities?: readonly string[];
 }
 
 interface Wanted {

@@ -12,7 +12,7 @@ export interface GetOptions {
   bytesMax: number;
   signal: AbortSignal;
   /** Certificates of authorities to trust instead of the usual ones (PEM). */
-  authorities?: string;
+  authorities?: readonly string[];
 }
 
 export interface Answer {
@@ -66,7 +66,7 @@ function open({ url, host, addresses }: Destination, { headers, signal, authorit
     agent: new HttpsAgent({ keepAlive: false, maxCachedSessions: 0 }),
     // A literal has no name to be asked for; its certificate is checked against the address.
     ...(isLiteralAddress(host) ? {} : { servername: host }),
-    ...(authorities === undefined ? {} : { ca: authorities }),
+    ...(authorities === undefined ? {} : { ca: [...authorities] }),
     rejectUnauthorized: true,
     minVersion: "TLSv1.2",
   });
