@@ -63,7 +63,7 @@ export function isP256(key: KeyObject): boolean {
   return key.asymmetricKeyType === "ec" && key.asymmetricKeyDetails?.namedCurve === "prime256v1";
 }
 
-function hashOf(key: KeyObject): PublicKey["hash"] | undefined {
+export function hashOf(key: KeyObject): PublicKey["hash"] | undefined {
   const curve = key.asymmetricKeyType === "ec" ? (key.asymmetricKeyDetails?.namedCurve ?? "") : "";
   return HASHES.get(curve);
 }
