@@ -4,6 +4,7 @@ import type { Admission, ApprovalNeed, DecisionSummary, Rollout } from "../core/
 import type { Queryable, Transaction } from "../store/database.ts";
 import { activeRollout, type EndpointKey, lockEnvironment, reserve } from "../store/queries/admission.ts";
 import { lockEndpoint } from "../store/queries/endpoints.ts";
+import { lockPolicy } from "../store/queries/policy-versions.ts";
 import type { EngineParts } from "./engine.ts";
 import { type FactsQuestion, gatherFacts } from "./facts.ts";
 
@@ -14,9 +15,9 @@ type AdmissionParts = Pick<
 
 /** Decides a plan with what the server knows now. Inside a transaction that holds the environment's lock, it binds. */
 export async function decideNow(db: Queryable, parts: AdmissionParts, question: FactsQuestion): Promise<Decision> {
-  const { facts, settings } = await gatherFacts(db, parts, question);
+  const { facts, settings, policy } = await gatherFacts(db, parts, question);
   const { plan, planDigest } = question;
-  return decide(parts.policySet, { plan, planDigest, facts, prices: parts.prices, settings });
+  return decide(policy.set(), { plan, planDigest, facts, prices: policy.prices, settings });
 }
 
 /**
@@ -30,12 +31,21 @@ export async function admit(tx: Transaction, parts: AdmissionParts, rollout: Rol
   const question = { tenant, plan, planDigest, gate: "propose" as const, principal, rollout };
   const [, decision] = await decideUnder(lockForAdmission(tx, rollout), decideNow(tx, parts, question));
   if (decision.decision === "deny") return { ok: false, denials: denialsOf(decision) };
+  if (decision.policyDigest !== rollout.policyDigest && rollout.needs.length > 0)
+    return { ok: false, denials: [POLICY_CHANGED] };
   const [slotTaken] = await Promise.all([
     isSlotTaken(tx, rollout),
     reserve(tx, { tenant, id: rollout.id, microUsdPerHour: reservationOf(rollout, decision) }),
   ]);
   return { ok: true, slotTaken };
 }
+
+/** An approval is one of a plan under a policy: under another one nobody has approved it. */
+const POLICY_CHANGED = {
+  clause: "GL-3",
+  message:
+    "The policy in force changed since this was proposed, and its approvals were given under the one before; propose it again",
+};
 
 /**
  * Waits for locks and for a decision that was asked for after them on the same transaction: they are sent together and
@@ -53,7 +63,7 @@ export async function decideUnder<Locked>(
 }
 
 /**
- * The endpoint, because whoever admits looks whether it is free; and the environment, because its sum is reserved from.
+ * The policy, because a decision by one that is being replaced must not be committed after it was; the endpoint, because whoever admits looks whether it is free; and the environment, because its sum is reserved from.
  * What takes nothing of the sum does not wait for it: else every simulation would queue behind every other.
  */
 export async function lockForAdmission(
@@ -61,6 +71,7 @@ export async function lockForAdmission(
   rollout: Pick<Rollout, "tenant" | "endpoint" | "dryRun" | "simulation">,
 ): Promise<void> {
   await Promise.all([
+    lockPolicy(tx, rollout.tenant, "shared"),
     lockEndpoint(tx, keyOf(rollout)),
     takesRoom(rollout) ? lockEnvironment(tx, rollout.tenant, rollout.endpoint.environment) : undefined,
   ]);

@@ -9,6 +9,7 @@ import { type DecisionFactsRow, readDecisionFacts } from "../store/queries/decis
 import { type BreakerState, breakerState } from "./breaker.ts";
 import type { Actor, EngineParts } from "./engine.ts";
 import { gatherEvidence } from "./evidence-facts.ts";
+import { activePolicy, type PolicyParts, type PolicyVersion } from "./policy-book.ts";
 
 export interface FactsQuestion {
   tenant: string;
@@ -22,18 +23,18 @@ export interface FactsQuestion {
   scaling?: boolean;
 }
 
-type FactsParts = Pick<EngineParts, "artifacts" | "defaultSettings" | "nowMs" | "signatures">;
+type FactsParts = Pick<EngineParts, "artifacts" | "defaultSettings" | "nowMs" | "policySet" | "prices" | "signatures">;
 
 /**
- * What the server knows about a plan, and the settings it is decided by, gathered before the policy is asked. Nothing
- * here decides. Of a simulated plan it gathers what the same plan would have for real: the mocks answer for the
+ * What the server knows about a plan, and the policy that it is decided by, read at one moment: nothing is decided by a
+ * policy that was not in force when its facts were true. Nothing here decides. Of a simulated plan it gathers what the same plan would have for real: the mocks answer for the
  * simulation alone, in `decide`.
  */
 export async function gatherFacts(
   db: Queryable,
   parts: FactsParts,
   question: FactsQuestion,
-): Promise<{ facts: Facts; settings: PolicySettings }> {
+): Promise<{ facts: Facts; settings: PolicySettings; policy: PolicyVersion }> {
   const { tenant, plan, rollout } = question;
   const row = await readDecisionFacts(db, {
     at: endpointKey(tenant, plan),
@@ -42,7 +43,8 @@ export async function gatherFacts(
     rollout: rollout?.id,
     principals: rollout === undefined ? [] : [rollout.proposer, ...rollout.approvals.map(({ approver }) => approver)],
   });
-  const settings = settingsFrom(parts, row.settings);
+  const policy = await activePolicy(db, parts, { tenant, digest: row.policyDigest });
+  const settings = settingsFrom(policy.settings, row.settings);
   const breaker = breakerOf(row, settings, parts.nowMs());
   const { unknownNames, evidence, evidenceProblems } = await gatherEvidence(db, parts, question);
   const { kind } = question.principal;
@@ -62,11 +64,12 @@ export async function gatherFacts(
     unknownNames,
     evidence: { ...evidence, ...(row.dryRun ? { "dry-run": true } : {}) },
     evidenceProblems,
-    approvals: rollout === undefined ? [] : validApprovals(rollout, row.principals),
+    // Whoever approved saw what another policy asked for.
+    approvals: rollout?.policyDigest === policy.digest ? validApprovals(rollout, row.principals) : [],
     snapshot: rollout !== undefined && hasVerifiedSnapshot(rollout, row.snapshot),
     restore: rollout?.restores !== undefined,
   };
-  return { facts, settings };
+  return { facts, settings, policy };
 }
 
 export function endpointKey(tenant: string, plan: Plan): EndpointKey {
@@ -76,11 +79,12 @@ export function endpointKey(tenant: string, plan: Plan): EndpointKey {
 /** The state of an endpoint's circuit breaker (P7), and the settings it goes by. */
 export async function endpointBreaker(
   db: Queryable,
-  parts: Pick<EngineParts, "defaultSettings" | "nowMs">,
+  parts: PolicyParts,
   at: EndpointKey,
 ): Promise<{ breaker: BreakerState; settings: PolicySettings }> {
   const row = await readDecisionFacts(db, { at, planDigest: "", dryRunSinceMs: parts.nowMs(), principals: [] });
-  const settings = settingsFrom(parts, row.settings);
+  const policy = await activePolicy(db, parts, { tenant: at.tenant, digest: row.policyDigest });
+  const settings = settingsFrom(policy.settings, row.settings);
   return { breaker: breakerOf(row, settings, parts.nowMs()), settings };
 }
 
@@ -91,7 +95,6 @@ function breakerOf(row: DecisionFactsRow, settings: PolicySettings, nowMs: numbe
 }
 
 const settingsSchema = z.object({
-  approvedProductionTypes: z.array(z.string()).optional(),
   breaker: z
     .object({
       failures: z.number().int().positive().optional(),
@@ -101,15 +104,15 @@ const settingsSchema = z.object({
     .optional(),
 });
 
-/** A tenant's own settings over the defaults. A stored value of another shape is an error, never a default. */
-function settingsFrom(
-  parts: Pick<EngineParts, "defaultSettings">,
-  stored: DecisionFactsRow["settings"],
-): PolicySettings {
+/**
+ * The policy's settings, with a breaker that the tenant set for itself. Which types are approved the policy alone says:
+ * that is changed as it is changed. A stored value of another shape is an error, never a default.
+ */
+function settingsFrom(settings: PolicySettings, stored: DecisionFactsRow["settings"]): PolicySettings {
   const own = settingsSchema.parse(stored);
-  const { approvedProductionTypes, breaker } = parts.defaultSettings;
+  const { approvedProductionTypes, breaker } = settings;
   return {
-    approvedProductionTypes: own.approvedProductionTypes ?? approvedProductionTypes,
+    approvedProductionTypes,
     breaker: {
       failures: own.breaker?.failures ?? breaker.failures,
       windowSeconds: own.breaker?.windowSeconds ?? breaker.windowSeconds,

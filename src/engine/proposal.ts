@@ -103,7 +103,8 @@ async function store(
   proposal: Proposal & { rollout: Rollout },
   facts: CommittedEvent[],
 ): Promise<Proposed> {
-  const { tenant, plan, actor, rollout } = proposal;
+  const { tenant, plan, actor } = proposal;
+  let { rollout } = proposal;
   const at = endpointKey(tenant, plan);
   // Locks are taken in the order of every commit: rollouts, the endpoint, then the environment.
   const supersedes = proposal.supersede === true && !rollout.dryRun;
@@ -118,6 +119,7 @@ async function store(
   const [[, , queued, running], decision] = await decideUnder(locks, deciding);
   open.push(...queued);
   if (running !== undefined) return { rollout: running.state, decision: running.decision, repeated: true };
+  rollout = { ...rollout, policyDigest: decision.policyDigest };
   await supersede(tx, parts, { at, open, decision, by: rollout.id, actor }, facts);
   const slotTaken = await isSlotTaken(tx, rollout);
   const summary = summaryOf(decision, { dryRun: rollout.dryRun, slotTaken });
@@ -127,7 +129,7 @@ async function store(
   const admitted = !isTerminal(decided.phase) && decided.phase !== "AwaitingApproval";
   await insertProposed(tx, {
     ...{ rollout: decided, event, decision, actor: actor.id, planBytes: planBytesOf(rollout) },
-    audit: auditRowOf(auditFactOf({ before: rollout, after: decided, event, actor })),
+    audit: auditRowOf(auditFactOf({ before: rollout, after: decided, event, actor, decision })),
     reservedMicroUsdPerHour: admitted ? reservationOf(decided, decision) : 0,
   });
   facts.push({ before: rollout, after: decided, event: event.type });

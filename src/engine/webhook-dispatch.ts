@@ -19,11 +19,12 @@ import {
 import { sequenceAudit } from "./audit-log.ts";
 import { breakerState } from "./breaker.ts";
 import { endpointBreaker } from "./facts.ts";
+import type { PolicyParts } from "./policy-book.ts";
 import type { TellingParts } from "./webhook-parts.ts";
 
 /** Turning what the audit log holds into deliveries. The log is the outbox: nothing of this is done in a commit. */
 
-type Parts = Pick<TellingParts, "database" | "defaultSettings" | "nowMs">;
+type Parts = Pick<TellingParts, "database"> & PolicyParts;
 
 const BATCH = 200;
 /** What one replay begins at most; it says when there is more. */

@@ -1,5 +1,6 @@
 import type { Notifications } from "../drivers/notifications/notifications.ts";
 import type { EngineParts } from "./engine.ts";
+import type { PolicyParts } from "./policy-book.ts";
 
 /** What telling tenants of what happens needs, beside the engine's own parts. */
 export interface WebhookParts {
@@ -10,6 +11,7 @@ export interface WebhookParts {
   linkBaseUrl?: string;
 }
 
-export type TellingParts = Pick<EngineParts, "database" | "defaultSettings" | "nowMs" | "log"> & {
-  webhooks: WebhookParts;
-};
+export type TellingParts = PolicyParts &
+  Pick<EngineParts, "database" | "log"> & {
+    webhooks: WebhookParts;
+  };

@@ -17,6 +17,7 @@ import {
   readEndpoint,
   writeScale,
 } from "../store/queries/endpoints.ts";
+import { lockPolicy } from "../store/queries/policy-versions.ts";
 import type { ServiceParts } from "./handler.ts";
 import { notFound, refuse } from "./refusal.ts";
 import { applyEffect } from "./target-effect.ts";
@@ -90,6 +91,7 @@ async function livePlan(
 
 async function write(tx: Transaction, parts: ServiceParts, scale: Scale): Promise<Written> {
   const { at, instanceCount, actor } = scale;
+  await lockPolicy(tx, at.tenant, "shared");
   await lockEndpoint(tx, at);
   await lockEnvironment(tx, at.tenant, at.environment);
   const holder = await activeRollout(tx, at);

@@ -24,7 +24,7 @@ describe("loadPolicySet", () => {
     expect(first.ok && first.value.digest).toMatch(/^sha256:[0-9a-f]{64}$/);
   });
 
-  it("gives another digest when a deciding file changes, and the same when a price or a table does", () => {
+  it("gives another digest when a deciding file changes, prices among them, and the same when a table does", () => {
     const digest = (files: typeof shipped) => {
       const set = loadPolicySet(files);
       return set.ok ? set.value.digest : set.problem.message;
@@ -32,7 +32,7 @@ describe("loadPolicySet", () => {
     const changed = (path: string) =>
       shipped.map((file) => (file.path === path ? { ...file, text: `${file.text}\n` } : file));
     expect(digest(changed("settings.json"))).not.toBe(digest(shipped));
-    expect(digest(changed("prices.json"))).toBe(digest(shipped));
+    expect(digest(changed("prices.json"))).not.toBe(digest(shipped));
     expect(digest(changed("tables/cost.yaml"))).toBe(digest(shipped));
   });
 

@@ -25,7 +25,8 @@ export function protectionProblems(shipped: PolicySet, candidate: PolicySet): st
   for (const policy of shipped.policies.values()) {
     if (!PROTECTED_CLAUSES.has(policy.clause)) continue;
     const there = candidate.policies.get(policy.id);
-    const why = policy.clause.startsWith("AO-") && policy.clause !== "AO-13" ? "admits no exception" : "is the program's";
+    const why =
+      policy.clause.startsWith("AO-") && policy.clause !== "AO-13" ? "admits no exception" : "is the program's";
     if (there === undefined) problems.push(`${policy.id} is missing: ${policy.clause} ${why}`);
     else if (!isDeepStrictEqual(bindingPart(policy), bindingPart(there)))
       problems.push(`${policy.id} is changed: ${policy.clause} ${why}; write a policy of your own to be stricter`);

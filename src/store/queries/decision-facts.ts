@@ -4,6 +4,8 @@ import type { PrincipalRow } from "./principals.ts";
 
 /** Everything of the database that a decision reads, as it is at one moment. */
 export interface DecisionFactsRow {
+  /** Names the policy in force; null while the tenant has none. */
+  policyDigest: string | null;
   /** The tenant's own settings. */
   settings: Record<string, unknown>;
   /** Micro-USD per hour of everything live or admitted in the environment but the endpoint itself. */
@@ -46,6 +48,7 @@ export async function readDecisionFacts(db: Queryable, question: DecisionFactsQu
   const row = rows[0];
   if (row === undefined) throw new Error("broken invariant: a question without a table has one answer");
   return {
+    policyDigest: row.policyDigest,
     settings: row.settings ?? {},
     others: row.others ?? 0,
     own: row.own ?? 0,
@@ -59,6 +62,7 @@ export async function readDecisionFacts(db: Queryable, question: DecisionFactsQu
 }
 
 interface Row {
+  policyDigest: string | null;
   settings: Record<string, unknown> | null;
   others: number | null;
   own: number | null;
@@ -75,6 +79,7 @@ const ENDPOINT = "tenant = $1 AND environment = $2 AND target = $3 AND name = $4
 
 const SQL = `
 SELECT
+  (SELECT digest FROM policy_active WHERE tenant = $1) AS "policyDigest",
   (SELECT settings FROM tenants WHERE tenant = $1) AS settings,
   costs.others, costs.own,
   (SELECT json_agg(json_build_array(floor(extract(epoch FROM created_at) * 1000),
