@@ -1,4 +1,5 @@
-import { type AuditFact, appendAudit, sequenceAudit, verifyAudit } from "../src/engine/audit-log.ts";
+import { type AuditFact, appendAudit, sequenceAudit } from "../src/engine/audit-log.ts";
+import { verifyAudit } from "../src/engine/audit-verify.ts";
 import { SYSTEM } from "../src/engine/engine.ts";
 import { TENANT } from "../src/engine/testing/engine-fixture.ts";
 import type { Database } from "../src/store/database.ts";

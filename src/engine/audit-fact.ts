@@ -1,10 +1,25 @@
+import { canonicalText, entryTime } from "../core/audit/entry.ts";
+import { digestOf, eventDigest, eventRecord } from "../core/audit/event-record.ts";
+import type { Decision } from "../core/policy/decision.ts";
 import { holdsSlot } from "../core/rollout/phases.ts";
 import type { Rollout, RolloutEvent } from "../core/rollout/rollout.ts";
 import type { AuditFact } from "./audit-log.ts";
 import type { Actor } from "./engine.ts";
 
-/** What the audit log keeps of a step: ids, digests, codes and numbers, and never a comment or a message. */
-export function auditFactOf(step: { before: Rollout; after: Rollout; event: RolloutEvent; actor: Actor }): AuditFact {
+interface Step {
+  before: Rollout;
+  after: Rollout;
+  event: RolloutEvent;
+  actor: Actor;
+  /** Where one was taken and is stored with the rollout. */
+  decision?: Decision;
+}
+
+/**
+ * What the audit log keeps of a step: ids, digests, codes and numbers, and never a comment or a message. The digests
+ * bind the event and the decision as they are stored, so that neither can be changed or taken away unseen.
+ */
+export function auditFactOf(step: Step): AuditFact {
   const { before, after, event, actor } = step;
   return {
     tenant: after.tenant,
@@ -27,19 +42,22 @@ export function auditFactOf(step: { before: Rollout; after: Rollout; event: Roll
       ...(after.dryRun ? { dryRun: true } : {}),
       ...(after.simulation ? { simulation: true } : {}),
       ...detailsOf(event),
+      ...(step.decision === undefined ? {} : { decisionDigest: digestOf(canonicalText(step.decision)) }),
+      eventDigest: eventDigest(recordOf(step)),
     },
   };
 }
 
-function outcomeOf({
-  before,
-  after,
-  event,
-}: {
-  before: Rollout;
-  after: Rollout;
-  event: RolloutEvent;
-}): AuditFact["outcome"] {
+function recordOf({ after, event, actor }: Step) {
+  const { atMs: _, type, ...payload } = event;
+  const { id: rollout, sequence, phase, weightPercent } = after;
+  return eventRecord({
+    ...{ rollout, sequence, type, phase, weightPercent, payload },
+    ...{ at: entryTime(after.seenAtMs), actor: actor.id },
+  });
+}
+
+function outcomeOf({ before, after, event }: Step): AuditFact["outcome"] {
   if (event.type === "command-failed") return "failed";
   if (after.phase === before.phase) return "accepted";
   if (after.phase === "Denied") return "denied";

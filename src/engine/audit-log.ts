@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import { type AuditDetails, type AuditEntry, decodeEntry, encodeEntry, entryTime } from "../core/audit/entry.ts";
 import { exportWriter } from "../core/audit/export.ts";
 import { appendLeaf, EMPTY_FRONTIER, type Frontier, leafHash, rootFromFrontier } from "../core/audit/merkle.ts";
-import { inclusionProof } from "../core/audit/merkle-proof.ts";
+import { NODES_PER_BLOCK } from "../core/audit/tree-nodes.ts";
 import { ContinuumError } from "../core/error.ts";
 import type { Database, Transaction } from "../store/database.ts";
 import {
+  type AuditRow,
   hasWaitingEntries,
   insertAuditEntry,
-  leafHashes,
   lockAuditTree,
   type NewAuditRow,
   positionedEntries,
@@ -18,9 +18,15 @@ import {
   waitingEntries,
   writeAuditTree,
 } from "../store/queries/audit.ts";
+import {
+  type AuditLogErrorCode,
+  ensureNodes,
+  keepNodes,
+  nodeReader,
+  proveInclusion,
+  type TreeHeadBytes,
+} from "./audit-tree.ts";
 import type { Actor } from "./engine.ts";
-
-export type AuditLogErrorCode = "audit-broken";
 
 export interface AuditFact {
   tenant: string;
@@ -102,72 +108,9 @@ async function sequenceBatch(tx: Transaction, tenant: string): Promise<number> {
     frontier: frontier.hashes,
     root: rootFromFrontier(frontier),
   });
+  if (Math.floor(first / NODES_PER_BLOCK) < Math.floor(frontier.size / NODES_PER_BLOCK))
+    await keepNodes(tx, tenant, frontier.size);
   return waiting.length;
-}
-
-export interface AuditVerification {
-  ok: boolean;
-  size: number;
-  /** Hexadecimal. */
-  root: string;
-  problem: { position: number; message: string } | null;
-}
-
-/**
- * Recomputes every leaf and the root from the stored entries and compares them with the stored head: whoever changed,
- * removed, added or reordered a row is found, and where.
- */
-export async function verifyAudit(database: Database, tenant: string): Promise<AuditVerification> {
-  await sequenceAudit(database, tenant);
-  return database.transaction((tx) => verifyAuditWithin(tx, tenant));
-}
-
-/** `verifyAudit` in the caller's transaction; entries that wait for their place take no part. */
-export async function verifyAuditWithin(tx: Transaction, tenant: string): Promise<AuditVerification> {
-  // Nothing is appended while this looks, so a head and its entries are of one moment.
-  await lockAuditTree(tx, tenant);
-  const tree = await readAuditTree(tx, tenant);
-  const size = tree?.size ?? 0;
-  const root = (tree?.root ?? rootFromFrontier(EMPTY_FRONTIER)).toString("hex");
-  const { frontier, problem } = await recompute(tx, tenant);
-  if (problem !== null) return { ok: false, size, root, problem };
-  if (frontier.size !== size) {
-    const position = Math.min(frontier.size, size);
-    const message = `the head counts ${size} entries and the log holds ${frontier.size}`;
-    return { ok: false, size, root, problem: { position, message } };
-  }
-  if (rootFromFrontier(frontier).toString("hex") !== root) {
-    const message = "the entries are not those that the head was made of";
-    return { ok: false, size, root, problem: { position: size, message } };
-  }
-  return { ok: true, size, root, problem: null };
-}
-
-async function recompute(
-  tx: Transaction,
-  tenant: string,
-): Promise<{ frontier: Frontier; problem: AuditVerification["problem"] }> {
-  let frontier: Frontier = EMPTY_FRONTIER;
-  for (;;) {
-    const rows = await positionedEntries(tx, { tenant, fromPosition: frontier.size, limit: BATCH });
-    for (const row of rows) {
-      const position = frontier.size;
-      if (row.position !== position) return { frontier, problem: { position, message: "the entry is missing" } };
-      const message = entryProblem(tenant, row);
-      if (message !== null) return { frontier, problem: { position, message } };
-      frontier = appendLeaf(frontier, leafHash(row.entry));
-    }
-    if (rows.length < BATCH) return { frontier, problem: null };
-  }
-}
-
-function entryProblem(tenant: string, row: { entry: Buffer; leafHash: Buffer; subject: string }): string | null {
-  if (!leafHash(row.entry).equals(row.leafHash)) return "the entry was changed: its hash does not fit";
-  const entry = decodeEntry(row.entry);
-  if (!entry.ok) return `the entry is no audit entry: ${entry.problem.message}`;
-  if (entry.value.tenant !== tenant) return "the entry is another tenant's";
-  if (entry.value.subject.id !== row.subject) return "the entry is filed under another subject than its own";
-  return null;
 }
 
 /** A page of the log, oldest first. */
@@ -199,23 +142,31 @@ export async function proveAudit(
 ): Promise<AuditProof> {
   const { tenant, subject, limit } = question;
   await sequenceAudit(database, tenant);
-  const tree = await readAuditTree(database, tenant);
-  if (tree === undefined) return { size: 0, root: rootFromFrontier(EMPTY_FRONTIER).toString("hex"), entries: [] };
-  const hashes = await leafHashes(database, tenant, tree.size);
-  const frontier = hashes.reduce<Frontier>(appendLeaf, EMPTY_FRONTIER);
-  if (!rootFromFrontier(frontier).equals(tree.root)) {
-    throw new ContinuumError<AuditLogErrorCode>("audit-broken", "the audit log does not fit its head; verify it");
-  }
-  const rows = await positionedEntries(database, { tenant, fromPosition: 0, limit: tree.size, subject });
-  const entries = rows
-    .filter((row) => row.position < tree.size)
-    .slice(-limit)
-    .map(({ position, entry }) => ({
-      position,
-      entry: entry.toString("utf8"),
-      proof: inclusionProof(hashes, position).map((hash) => hash.toString("hex")),
-    }));
-  return { size: tree.size, root: tree.root.toString("hex"), entries };
+  const head = await readAuditTree(database, tenant);
+  if (head === undefined) return { size: 0, root: rootFromFrontier(EMPTY_FRONTIER).toString("hex"), entries: [] };
+  const rows = await positionedEntries(database, { tenant, fromPosition: 0, limit: head.size, subject });
+  const newest = rows.filter((row) => row.position < head.size).slice(-limit);
+  return {
+    size: head.size,
+    root: head.root.toString("hex"),
+    entries: await proveRows(database, { tenant, head }, newest),
+  };
+}
+
+/** The proofs of entries against a head, each verified before it is answered. Throws `audit-broken`. */
+export async function proveRows(
+  database: Database,
+  { tenant, head }: { tenant: string; head: TreeHeadBytes },
+  rows: readonly Pick<AuditRow, "position" | "entry">[],
+): Promise<AuditProof["entries"]> {
+  await ensureNodes(database, tenant, head.size);
+  const read = nodeReader(database, tenant);
+  return Promise.all(
+    rows.map(async ({ position, entry }) => {
+      const path = await proveInclusion(read, { index: position, leafHash: leafHash(entry), head });
+      return { position, entry: entry.toString("utf8"), proof: path.map((hash) => hash.toString("hex")) };
+    }),
+  );
 }
 
 /** The whole log as the lines of core/audit's export format, read in batches. */

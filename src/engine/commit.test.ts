@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Plan } from "../core/plan/schema.ts";
 import { lockEnvironment } from "../store/queries/admission.ts";
-import { verifyAudit } from "./audit-log.ts";
+import { verifyAudit } from "./audit-verify.ts";
 import { commit, type EventBody } from "./commit.ts";
 import { SYSTEM } from "./engine.ts";
 import { Fenced } from "./engine-error.ts";

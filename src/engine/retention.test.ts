@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { verifyAudit } from "./audit-log.ts";
+import { verifyAudit } from "./audit-verify.ts";
 import { captureRemover } from "./captured-files.ts";
 import { type RetentionPolicy, sweepCapture, sweepDatabase } from "./retention.ts";
 import { type EngineFixture, engineFixture, TENANT } from "./testing/engine-fixture.ts";

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { exportAudit, listAudit, proveAudit, verifyAudit } from "../engine/audit-log.ts";
+import { exportAudit, listAudit, proveAudit } from "../engine/audit-log.ts";
+import { verifyAudit } from "../engine/audit-verify.ts";
 import { decodeCursor, PAGE_LIMIT, toPage } from "./cursor.ts";
 import type { Handlers, ServiceParts } from "./handler.ts";
 import { notFound } from "./refusal.ts";

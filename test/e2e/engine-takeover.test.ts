@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { verifyAudit } from "../../src/engine/audit-log.ts";
+import { verifyAudit } from "../../src/engine/audit-verify.ts";
 import { type EngineFixture, engineFixture, TENANT } from "../../src/engine/testing/engine-fixture.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { startEmbedded } from "../../src/store/embedded/embedded.ts";

@@ -36,6 +36,10 @@ const DETAILS = {
   subjectDigest: digest,
   snapshotDigest: digest,
   bundleDigest: digest,
+  /** Of an event of a rollout, see event-record.ts. */
+  eventDigest: digest,
+  /** Of the decision over a plan, in its RFC 8785 form. */
+  decisionDigest: digest,
   /** Of whatever has no place here: a comment, a body, a diff. */
   detailsDigest: digest,
   keyId: id,

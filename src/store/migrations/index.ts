@@ -8,6 +8,7 @@ import { sql as trust } from "./0007-trust.ts";
 import { sql as people } from "./0008-people.ts";
 import { sql as policyVersions } from "./0009-policy-versions.ts";
 import { sql as approvals } from "./0010-approvals.ts";
+import { sql as auditProofs } from "./0011-audit-proofs.ts";
 
 /** In order; the place in the list is the version, counted from 1. One that was released is never edited. */
 export const migrations: readonly { name: string; sql: string }[] = [
@@ -21,4 +22,5 @@ export const migrations: readonly { name: string; sql: string }[] = [
   { name: "0008-people", sql: people },
   { name: "0009-policy-versions", sql: policyVersions },
   { name: "0010-approvals", sql: approvals },
+  { name: "0011-audit-proofs", sql: auditProofs },
 ];

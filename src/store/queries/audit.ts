@@ -136,11 +136,3 @@ export async function positionedEntries(db: Queryable, range: PositionRange): Pr
   // The end of the log; or one from which somebody took rows, and whoever reads on must see what follows them.
   return (await db.query<AuditRow>(`${ENTRY} ORDER BY position LIMIT $3`, [tenant, fromPosition, limit])).rows;
 }
-
-export async function leafHashes(db: Queryable, tenant: string, size: number): Promise<Buffer[]> {
-  const { rows } = await db.query<{ leafHash: Buffer }>(
-    `SELECT leaf_hash AS "leafHash" FROM audit_entries WHERE tenant = $1 AND position < $2 ORDER BY position`,
-    [tenant, size],
-  );
-  return rows.map((row) => row.leafHash);
-}
