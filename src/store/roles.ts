@@ -34,6 +34,10 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
   evidence: { api: "SIU", worker: "S" },
   audit_entries: { api: "SIU(position)", worker: "SIU(position)" },
   audit_trees: { api: "SIU", worker: "SIU" },
+  audit_nodes: { api: "SI", worker: "SI" },
+  audit_checkpoints: { api: "S", worker: "SI" },
+  audit_publications: { api: "S", worker: "SIU" },
+  installations: { api: "SI", worker: "SI" },
   idempotency_keys: { api: "SIUD", worker: "SD" },
   webhook_endpoints: { api: "SIUD", worker: "SU" },
   webhook_attempts: { api: "S", worker: "SI" },
@@ -56,6 +60,7 @@ export const TABLES_OF_NO_TENANT: Readonly<Record<string, string>> = {
   retention_sweeps: "when a host last removed what was past its time; only workers may see it",
   sign_in_challenges: "what a browser was asked before anybody knows whose it is; found by a hash of what was asked",
   sign_in_failures: "failed attempts to sign in, by a hash of an address or a name; nobody's rows",
+  installations: "the random name of this installation, which its checkpoints carry; written once",
   restores: "between which numbers the database was restored; read only",
   schema_migrations: "which migrations were applied; read only",
 };
