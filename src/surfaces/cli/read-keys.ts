@@ -10,19 +10,42 @@ const KEY_BYTES_MAX = 64 * 1024;
 
 /** The private key of `--key`, opened with its password. */
 export async function readSigningKey(context: CommandContext): Promise<SigningKey> {
-  const file = context.text("key") ?? "";
-  const pem = await readTextInput(context, { file, where: "--key", bytesMax: KEY_BYTES_MAX });
+  const reference = context.text("key") ?? "";
+  const pem = await readReference(context, { reference, where: "--key" });
   const key = readCosignKey(pem, await keyPassword(context, { isNew: false }));
-  if (!key.ok) throw malformed("cannot use the key", `--key ${file}`, key.problem.message);
+  if (!key.ok) throw malformed("cannot use the key", `--key ${reference}`, key.problem.message);
   return key.value;
 }
 
+/** A public key; `file` is a path, or a reference as `readReference` takes them. */
 export async function readPublicKey(
   context: CommandContext,
   options: { file: string; where: string },
 ): Promise<PublicKey> {
-  const pem = await readTextInput(context, { ...options, bytesMax: KEY_BYTES_MAX });
+  const pem = await readReference(context, { reference: options.file, where: options.where });
   const key = parsePublicKey(pem);
   if (!key.ok) throw malformed("cannot use the key", `${options.where} ${options.file}`, key.problem.message);
   return key.value;
+}
+
+/**
+ * The text behind `file:PATH` or `env:NAME`, the form that references to secrets have everywhere, or behind a bare path.
+ * A file whose name begins with one of the two words is named `./env:...`.
+ */
+async function readReference(
+  context: CommandContext,
+  { reference, where }: { reference: string; where: string },
+): Promise<string> {
+  const [, scheme, rest = ""] = /^(file|env):(.*)$/s.exec(reference) ?? [];
+  if (scheme !== "env") {
+    const file = scheme === "file" ? rest : reference;
+    return readTextInput(context, { file, where, bytesMax: KEY_BYTES_MAX });
+  }
+  const { variables } = context.io.environment;
+  const value = Object.hasOwn(variables, rest) ? variables[rest] : undefined;
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(rest))
+    throw malformed("no name of a variable", where, "must be env:NAME, file:PATH or a path");
+  if (value === undefined || value === "")
+    throw malformed(`${rest} is not set`, where, "must be the name of an environment variable that holds the key");
+  return value;
 }
