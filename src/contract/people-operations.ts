@@ -127,14 +127,14 @@ export const peopleOperations = {
     output: enrolmentSchema,
     status: 201,
   },
-  "me.passkeys": {
+  "me.passkeys.list": {
     summary: "One's own passkeys; people only",
     method: "GET",
     path: "/v1/me/passkeys",
     ...own,
     output: z.object({ items: z.array(passkeySchema) }),
   },
-  "me.removePasskey": {
+  "me.passkeys.remove": {
     summary: "Remove a passkey of one's own, after a fresh sign-in; people only",
     method: "DELETE",
     path: "/v1/me/passkeys/{id}",
@@ -142,14 +142,14 @@ export const peopleOperations = {
     params: byId,
     output: z.object({ removed: z.boolean() }),
   },
-  "me.sessions": {
+  "me.sessions.list": {
     summary: "One's own open sessions; people only",
     method: "GET",
     path: "/v1/me/sessions",
     ...own,
     output: z.object({ items: z.array(sessionSchema) }),
   },
-  "me.endSession": {
+  "me.sessions.end": {
     summary: "End one of one's own sessions; people only",
     method: "DELETE",
     path: "/v1/me/sessions/{id}",

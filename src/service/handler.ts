@@ -1,11 +1,12 @@
 import type { OperationInput, OperationName } from "../contract/operations.ts";
 import type { Actor, EngineParts } from "../engine/engine.ts";
 import type { TellingParts } from "../engine/webhook-parts.ts";
+import type { PeopleParts } from "./people-parts.ts";
 import type { Principal } from "./principal.ts";
 import type { ServiceAnswer } from "./service.ts";
 
 /** What the use cases work with. */
-export type ServiceParts = EngineParts & TellingParts;
+export type ServiceParts = EngineParts & TellingParts & { people?: PeopleParts };
 
 /** One request, after its principal's permission was checked. */
 export interface Call<N extends OperationName> {

@@ -12,7 +12,13 @@ const KEPT_MS = 24 * 3600 * 1000;
 const ABANDONED_MS = 60_000;
 
 /** Operations whose answer holds a secret: it is shown once, and a copy of it is never stored. */
-const ANSWERS_ONCE: ReadonlySet<OperationName> = new Set(["tokens.create", "webhooks.create", "webhooks.rotate"]);
+const ANSWERS_ONCE: ReadonlySet<OperationName> = new Set([
+  "tokens.create",
+  "people.invite",
+  "me.enroll",
+  "webhooks.create",
+  "webhooks.rotate",
+]);
 
 export interface IdempotentRequest {
   principal: Principal;

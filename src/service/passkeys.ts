@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { AuthenticationResponseJSON, RegistrationResponseJSON } from "@simplewebauthn/server";
-import type { PasskeyAnswer, PasskeyRegistration } from "../contract/people-operations.ts";
+import { type PasskeyAnswer, type PasskeyRegistration, passkeyAnswerSchema } from "../contract/people-operations.ts";
 import type { Transaction } from "../store/database.ts";
-import { insertPasskey, lockPasskeyByCredential, type PasskeyRow, usePasskey } from "../store/queries/passkeys.ts";
+import { insertPasskey, lockPasskey, type PasskeyRow, usePasskey } from "../store/queries/passkeys.ts";
 import type { PeopleParts, RelyingParty } from "./people-parts.ts";
 import { refuse } from "./refusal.ts";
 
@@ -38,39 +38,28 @@ export function relyingPartyOf(parts: PasskeyParts): RelyingParty {
 export async function verifyPasskeyStepUp(
   tx: Transaction,
   parts: PasskeyParts,
-  asked: { tenant: string; principal: string; challenge: Buffer; response: PasskeyAnswer },
+  asked: { tenant: string; principal: string; challenge: Buffer; response: unknown },
 ): Promise<PasskeyVerdict> {
-  const verdict = await verifyPasskey(tx, parts, asked);
-  if (!verdict.ok) return verdict;
-  const { tenant, principal } = verdict.passkey;
-  if (tenant !== asked.tenant || principal !== asked.principal) return { ok: false, reason: "other-person" };
-  await countUse(tx, parts, verdict);
-  return verdict;
-}
-
-/** As `verifyPasskeyStepUp`, for whoever the passkey belongs to: signing in. */
-export async function verifyPasskeySignIn(
-  tx: Transaction,
-  parts: PasskeyParts,
-  asked: { challenge: Buffer; response: PasskeyAnswer },
-): Promise<PasskeyVerdict> {
-  const verdict = await verifyPasskey(tx, parts, asked);
-  if (verdict.ok) await countUse(tx, parts, verdict);
-  return verdict;
-}
-
-type Verified = { ok: true; passkey: PasskeyRow; counter: number };
-
-async function verifyPasskey(
-  tx: Transaction,
-  parts: PasskeyParts,
-  { challenge, response }: { challenge: Buffer; response: PasskeyAnswer },
-): Promise<Verified | { ok: false; reason: PasskeyRefusal }> {
   const party = relyingPartyOf(parts);
-  const passkey = await lockPasskeyByCredential(tx, response.id);
-  if (passkey === undefined) return { ok: false, reason: "unknown-passkey" };
   const notVerified = { ok: false, reason: "not-verified" } as const;
-  if (isFramed(response.response.clientDataJSON) || !ownHandle(response, passkey)) return notVerified;
+  const parsed = passkeyAnswerSchema.safeParse(asked.response);
+  if (!parsed.success) return notVerified;
+  const passkey = await lockPasskey(tx, asked.tenant, parsed.data.id);
+  if (passkey === undefined) return { ok: false, reason: "unknown-passkey" };
+  if (passkey.principal !== asked.principal) return { ok: false, reason: "other-person" };
+  const counter = await verifiedCounter(party, passkey, { challenge: asked.challenge, response: parsed.data });
+  if (counter === undefined) return notVerified;
+  await usePasskey(tx, { tenant: passkey.tenant, id: passkey.id, counter, atMs: parts.nowMs() });
+  return { ok: true, passkey };
+}
+
+/** What the authenticator counts after this answer; undefined when the answer is not right. */
+async function verifiedCounter(
+  party: RelyingParty,
+  passkey: PasskeyRow,
+  { challenge, response }: { challenge: Buffer; response: PasskeyAnswer },
+): Promise<number | undefined> {
+  if (isFramed(response.response.clientDataJSON) || !ownHandle(response, passkey)) return undefined;
   const { verifyAuthenticationResponse } = await import("@simplewebauthn/server");
   try {
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
@@ -85,15 +74,11 @@ async function verifyPasskey(
         counter: passkey.counter,
       },
     });
-    return verified ? { ok: true, passkey, counter: authenticationInfo.newCounter } : notVerified;
+    return verified ? authenticationInfo.newCounter : undefined;
   } catch {
     // The library throws for every answer that is not right, and its words quote what a stranger sent.
-    return notVerified;
+    return undefined;
   }
-}
-
-function countUse(tx: Transaction, parts: PasskeyParts, { passkey, counter }: Verified): Promise<void> {
-  return usePasskey(tx, { tenant: passkey.tenant, id: passkey.id, counter, atMs: parts.nowMs() });
 }
 
 /** What a page inside another page asked for may have been asked for without the person seeing where they are. */

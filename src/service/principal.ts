@@ -11,6 +11,8 @@ export interface Principal {
   owner?: string;
   tokenId: string;
   expiresAtMs: number;
+  /** Of a person who signed in by a browser, instead of a token; `tokenId` is then the session's id. */
+  session?: { id: string; method: "passkey" | "oidc"; startedAtMs: number };
 }
 
 export function permissionsOf(roles: readonly Role[]): Set<Permission> {

@@ -1,10 +1,15 @@
 import type { OperationInput, OperationName, OperationOutput, Operations } from "../contract/operations.ts";
 import type { Principal } from "./principal.ts";
+import type { SignIn } from "./sign-in.ts";
 
 /** The use cases: one answer for each operation of the contract. Surfaces know this and nothing below it. */
 export interface Service {
   /** Who holds the token; undefined when it is unknown, malformed, expired or revoked. Errors: `unavailable`. */
   authenticate(token: string): Promise<Principal | undefined>;
+  /** Who holds this browser's session; undefined when it is unknown or over, or was not used for too long. */
+  session(cookie: string): Promise<Principal | undefined>;
+  /** How people come in. */
+  readonly signIn: SignIn;
   /**
    * Refuses a principal that may not perform the operation, so that a surface need not read what it brings. Errors: a
    * `Refusal`, which is audited, with `forbidden` or `humans-only`.

@@ -70,7 +70,7 @@ export function tokenHandlers(parts: ServiceParts): Handlers<"tokens.create" | "
 }
 
 /** Nobody hands on what they do not have. */
-function grantable(creator: Principal, roles: readonly Role[]): Role[] {
+export function grantable(creator: Principal, roles: readonly Role[]): Role[] {
   const own = permissionsOf(creator.roles);
   const beyond = roles.find((role) => [...permissionsOf([role])].some((permission) => !own.has(permission)));
   if (beyond !== undefined) refuse("forbidden", `You cannot give the role ${beyond}: it may more than you may.`);
@@ -79,7 +79,7 @@ function grantable(creator: Principal, roles: readonly Role[]): Role[] {
 
 type NewPrincipal = Pick<OperationInput<"tokens.create">["body"], "principal" | "kind" | "owner" | "roles">;
 
-async function ensurePrincipal(
+export async function ensurePrincipal(
   tx: Transaction,
   tenant: string,
   wanted: NewPrincipal,

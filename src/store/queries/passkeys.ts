@@ -21,25 +21,33 @@ export interface PasskeyRow {
 const PASSKEY = `tenant, id, principal, credential_id AS "credentialId", public_key AS "publicKey", counter,
   user_handle AS "userHandle", transports, label, created_at AS "createdAt", last_used_at AS "lastUsedAt"`;
 
-/** Whoever's it is: the credential says it. Its row is held until the transaction ends, so that its counter rises once. */
-export async function lockPasskeyByCredential(tx: Transaction, credentialId: string): Promise<PasskeyRow | undefined> {
-  // Whatever follows in the transaction is done in the name of the tenant whose it is.
-  await tx.query("SELECT set_config('continuum.tenant', coalesce(tenant_of_passkey($1), ''), true)", [credentialId]);
+/** Its row is held until the transaction ends, so that its counter rises once. */
+export async function lockPasskey(
+  tx: Transaction,
+  tenant: string,
+  credentialId: string,
+): Promise<PasskeyRow | undefined> {
   const { rows } = await tx.query<PasskeyRow>(
-    `SELECT ${PASSKEY} FROM passkeys WHERE credential_id = $1 AND removed_at IS NULL FOR UPDATE`,
-    [credentialId],
+    `SELECT ${PASSKEY} FROM passkeys WHERE tenant = $1 AND credential_id = $2 AND removed_at IS NULL FOR UPDATE`,
+    [tenant, credentialId],
   );
   return rows[0];
 }
 
-/** Whose passkey it is, before anybody has proved anything. */
-export async function passkeyOwner(
+/** In which tenant a credential is registered; asked before anybody knows whose it is, and proving nothing. */
+export async function tenantOfPasskey(db: Queryable, credentialId: string): Promise<string | undefined> {
+  const { rows } = await db.query<{ tenant: string | null }>("SELECT tenant_of_passkey($1) AS tenant", [credentialId]);
+  return rows[0]?.tenant ?? undefined;
+}
+
+export async function passkeyByCredential(
   db: Queryable,
+  tenant: string,
   credentialId: string,
-): Promise<{ tenant: string; principal: string } | undefined> {
-  const { rows } = await db.query<{ tenant: string; principal: string }>(
-    "SELECT tenant, principal FROM passkeys WHERE credential_id = $1 AND removed_at IS NULL",
-    [credentialId],
+): Promise<PasskeyRow | undefined> {
+  const { rows } = await db.query<PasskeyRow>(
+    `SELECT ${PASSKEY} FROM passkeys WHERE tenant = $1 AND credential_id = $2 AND removed_at IS NULL`,
+    [tenant, credentialId],
   );
   return rows[0];
 }

@@ -1,4 +1,4 @@
-import type { Database, Queryable, Transaction } from "../database.ts";
+import type { Queryable, Transaction } from "../database.ts";
 
 /** How people come in: one-time codes, what browsers were asked, links to an identity provider, and failed attempts. */
 
@@ -38,33 +38,31 @@ export async function insertEnrolment(
   );
 }
 
+/** The tenant of a code, whatever became of it; asked before anybody knows whose it is. */
+export async function tenantOfEnrolment(db: Queryable, secretHash: Uint8Array): Promise<string | undefined> {
+  const { rows } = await db.query<{ tenant: string | null }>("SELECT tenant_of_enrolment($1) AS tenant", [secretHash]);
+  return rows[0]?.tenant ?? undefined;
+}
+
 /** The enrolment that a code opens now. */
-export function enrolmentByCode(
-  db: Pick<Database, "transaction">,
+export async function enrolmentByCode(
+  db: Queryable,
   secretHash: Uint8Array,
   nowMs: number,
 ): Promise<EnrolmentRow | undefined> {
-  return db.transaction(async (tx) => {
-    await enterTenantOf(tx, secretHash);
-    const { rows } = await tx.query<EnrolmentRow>(
-      `SELECT ${ENROLMENT} FROM enrolments WHERE secret_hash = $1 AND used_at IS NULL AND expires_at > $2`,
-      [secretHash, new Date(nowMs)],
-    );
-    return rows[0];
-  });
+  const { rows } = await db.query<EnrolmentRow>(
+    `SELECT ${ENROLMENT} FROM enrolments WHERE secret_hash = $1 AND used_at IS NULL AND expires_at > $2`,
+    [secretHash, new Date(nowMs)],
+  );
+  return rows[0];
 }
 
-async function enterTenantOf(tx: Transaction, secretHash: Uint8Array): Promise<void> {
-  await tx.query("SELECT set_config('continuum.tenant', coalesce(tenant_of_enrolment($1), ''), true)", [secretHash]);
-}
-
-/** Uses the code up, in the name of the tenant that it is of. Of two that come at once, one hears undefined. */
+/** Uses the code up. Of two that come at once, one hears undefined. */
 export async function consumeEnrolment(
   tx: Transaction,
   secretHash: Uint8Array,
   nowMs: number,
 ): Promise<EnrolmentRow | undefined> {
-  await enterTenantOf(tx, secretHash);
   const { rows } = await tx.query<EnrolmentRow>(
     `UPDATE enrolments SET used_at = $2 WHERE secret_hash = $1 AND used_at IS NULL AND expires_at > $2
      RETURNING ${ENROLMENT}`,
@@ -111,6 +109,13 @@ export async function linkedPrincipal(
     [who.tenant, who.issuer, who.subject],
   );
   return rows[0]?.principal;
+}
+
+export async function personLinked(db: Queryable, tenant: string, principal: string): Promise<boolean> {
+  const { rowCount } = await db.query("SELECT FROM people_links WHERE tenant = $1 AND principal = $2", [
+    ...[tenant, principal],
+  ]);
+  return rowCount > 0;
 }
 
 export async function linkPrincipal(

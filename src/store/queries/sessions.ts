@@ -21,7 +21,10 @@ export interface Moment {
   seenAfterMs: number;
 }
 
-/** The person of a session that counts now, with what the session was given and the person still has. */
+/**
+ * The person of a session that counts now, with what the session was given and the person still has. Nobody knows the
+ * tenant yet, so the database's owner looks, for exactly this hash.
+ */
 export async function principalBySession(
   db: Queryable,
   secretHash: Uint8Array,
