@@ -7,6 +7,8 @@ import { z } from "zod";
  */
 
 export const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
+/** What `cosign attest-blob` still writes around today's predicates. The two say the same where this schema holds; it is read and never written. */
+const OLDER_STATEMENT_TYPE = "https://in-toto.io/Statement/v0.1";
 export const TEST_RESULT_TYPE = "https://in-toto.io/attestation/test-result/v0.1";
 
 const text = z.string().max(4096);
@@ -25,7 +27,7 @@ const descriptorFields = {
 const resourceDescriptorSchema = z.strictObject({ ...descriptorFields, digest: digestSet.optional() });
 
 export const statementSchema = z.strictObject({
-  _type: z.literal(STATEMENT_TYPE),
+  _type: z.enum([STATEMENT_TYPE, OLDER_STATEMENT_TYPE]),
   /** What the statement is about: only the digests count, a name is a remark. */
   subject: z
     .array(z.strictObject({ ...descriptorFields, digest: digestSet }))

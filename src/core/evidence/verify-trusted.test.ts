@@ -166,7 +166,7 @@ describe("test evidence", () => {
     expectRefused(signPredicate({ result: "passed" }), "malformed-statement");
     expectRefused(signPredicate({ result: undefined }), "malformed-statement");
     expectRefused(signPredicate({ verdict: "PASSED" }), "malformed-statement");
-    expectRefused(signChanged({ _type: "https://in-toto.io/Statement/v0.1" }), "malformed-statement");
+    expectRefused(signChanged({ _type: "https://in-toto.io/Statement/v2" }), "malformed-statement");
     expectRefused(signChanged({ subject: [] }), "malformed-statement");
     expectRefused(signChanged({ subject: [{ digest: {} }] }), "malformed-statement");
     expectRefused(signChanged({ approved: true }), "malformed-statement");
