@@ -11,7 +11,7 @@ let rival: Principal;
 beforeAll(async () => {
   on = await serviceFixture();
   admin = await on.admin();
-  const made = await bootstrap(on.parts, { tenant: "rival" });
+  const made = await bootstrap({ ...on.parts, database: on.database }, { tenant: "rival" });
   const known = await on.service.authenticate(made?.token ?? "");
   if (known === undefined) throw new Error("the second tenant has an admin");
   rival = known;

@@ -13,6 +13,7 @@ import { evidenceHandlers } from "./evidence.ts";
 import type { Handler, Handlers, ServiceParts } from "./handler.ts";
 import { performOnce } from "./idempotency.ts";
 import { keyHandlers } from "./keys.ts";
+import { peopleHandlers } from "./people.ts";
 import { planHandlers } from "./plans.ts";
 import { policyHandlers } from "./policy.ts";
 import { actorOf, type Principal, permissionsOf } from "./principal.ts";
@@ -20,13 +21,51 @@ import { principalHandlers, rolesOf } from "./principals.ts";
 import { Refusal, refuse } from "./refusal.ts";
 import { rolloutHandlers } from "./rollouts.ts";
 import type { Service, ServiceAnswer, ServiceRequest } from "./service.ts";
+import { principalOfSession } from "./sessions.ts";
+import { createSignIn } from "./sign-in.ts";
 import { tokenHash } from "./token.ts";
 import { tokenHandlers } from "./tokens.ts";
 import { webhookHandlers } from "./webhooks.ts";
 
-/** Puts the use cases together. The compiler holds that every operation of the contract has its handler. */
+/** How many tenants' use cases are kept put together; one that asks again later has its own put together anew. */
+const TENANTS_KEPT_MAX = 1000;
+
+/** The use cases. Each tenant has them over a database of its own, on which nobody else's rows are there. */
 export function createService(parts: ServiceParts): Service {
-  const handlers: Handlers<OperationName> = {
+  const of = tenantServices(parts);
+  return {
+    authenticate: (token) => authenticate(parts, token),
+    session: (cookie) => principalOfSession(parts, cookie),
+    signIn: createSignIn(parts),
+    authorize: (name, principal) =>
+      audited(of(principal.tenant).parts, { name, principal }, async () => authorize(operations[name], principal)),
+    call: (name, request) => call(of(request.principal.tenant), name, request),
+    readiness: () => readiness(parts),
+  };
+}
+
+interface TenantService {
+  parts: ServiceParts;
+  handlers: Handlers<OperationName>;
+}
+
+function tenantServices(parts: ServiceParts): (tenant: string) => TenantService {
+  const kept = new Map<string, TenantService>();
+  return (tenant) => {
+    const found = kept.get(tenant);
+    if (found !== undefined) return found;
+    const own = { ...parts, database: parts.database.forTenant(tenant) };
+    const made = { parts: own, handlers: handlersOf(own) };
+    const [oldest] = kept.keys();
+    if (kept.size >= TENANTS_KEPT_MAX && oldest !== undefined) kept.delete(oldest);
+    kept.set(tenant, made);
+    return made;
+  };
+}
+
+/** Puts the use cases together. The compiler holds that every operation of the contract has its handler. */
+function handlersOf(parts: ServiceParts): Handlers<OperationName> {
+  return {
     ...planHandlers(parts),
     ...rolloutHandlers(parts),
     ...approvalHandlers(parts),
@@ -39,14 +78,8 @@ export function createService(parts: ServiceParts): Service {
     ...auditHandlers(parts),
     ...policyHandlers(parts),
     ...breakerHandlers(parts),
+    ...peopleHandlers(parts),
     ...webhookHandlers(parts),
-  };
-  return {
-    authenticate: (token) => authenticate(parts, token),
-    authorize: (name, principal) =>
-      audited(parts, { name, principal }, async () => authorize(operations[name], principal)),
-    call: (name, request) => call(parts, handlers, name, request),
-    readiness: () => readiness(parts),
   };
 }
 
@@ -60,8 +93,7 @@ async function authenticate(parts: ServiceParts, token: string): Promise<Princip
 }
 
 async function call<N extends OperationName>(
-  parts: ServiceParts,
-  handlers: Handlers<OperationName>,
+  { parts, handlers }: TenantService,
   name: N,
   request: ServiceRequest<N>,
 ): Promise<ServiceAnswer<N>> {
@@ -108,7 +140,11 @@ const AUDITED: ReadonlySet<ProblemCode> = new Set([
   "forbidden",
   "humans-only",
   "own-plan",
-  "mfa-unavailable",
+  "step-up-required",
+  "step-up-failed",
+  "signature-required",
+  "signature-refused",
+  "statement-refused",
   "digest-mismatch",
   "denied",
   "untrusted-evidence",

@@ -4,6 +4,7 @@ import type { Principal } from "./principal.ts";
 import { type ServiceFixture, serviceFixture } from "./testing/service-fixture.ts";
 
 let on: ServiceFixture;
+const owning = ({ parts, database }: ServiceFixture) => ({ ...parts, database });
 let admin: Principal;
 beforeAll(async () => {
   on = await serviceFixture();
@@ -14,11 +15,11 @@ afterAll(() => on.close());
 describe("the first start", () => {
   test("makes one admin, and only once", async () => {
     expect(admin).toMatchObject({ id: "admin", kind: "human", tenant: "default", roles: ["admin"] });
-    expect(await bootstrap(on.parts)).toBeUndefined();
+    expect(await bootstrap(owning(on))).toBeUndefined();
   });
 
   test("of several at once gives one of them the token", async () => {
-    const made = await Promise.all([1, 2, 3, 4].map(() => bootstrap(on.parts, { tenant: "raced" })));
+    const made = await Promise.all([1, 2, 3, 4].map(() => bootstrap(owning(on), { tenant: "raced" })));
     expect(made.filter((one) => one !== undefined)).toHaveLength(1);
   });
 

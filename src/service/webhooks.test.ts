@@ -29,7 +29,7 @@ afterAll(() => on.close());
 
 /** Webhooks of one test are gone with it, so that no other test's events reach them. */
 beforeEach(async () => {
-  pump = new WebhookPump({ parts: on.parts });
+  pump = new WebhookPump({ parts: on.workerParts });
   await pump.start();
 });
 const receivers: Receiver[] = [];
@@ -108,7 +108,7 @@ describe("a webhook", () => {
     await on.database.query("INSERT INTO webhook_cursors VALUES ('other', 0) ON CONFLICT DO NOTHING");
     await deployed("chosen");
     await arrived(got, 1);
-    await dispatchNotifications(on.parts, "other");
+    await dispatchNotifications(on.workerParts, "other");
     expect(typesOf(got)).toEqual(["rollout.succeeded"]);
     const { rowCount } = await on.database.query("SELECT FROM webhook_deliveries WHERE tenant = 'other'");
     expect(rowCount).toBe(0);
@@ -220,25 +220,25 @@ describe("a message that does not arrive", () => {
     const got = await receiver();
     const { id } = await create({ url: got.url, events: ["rollout.succeeded"] });
     await deployed("crash");
-    await dispatchNotifications(on.parts, TENANT);
+    await dispatchNotifications(on.workerParts, TENANT);
     const claim = { leaseMs: 45_000, limit: 8, perWebhook: 4, busy: [] };
-    const [dead] = await claimDeliveries(on.database, { ...claim, nowMs: on.parts.nowMs() });
+    const [dead] = await claimDeliveries(on.database, { ...claim, nowMs: on.workerParts.nowMs() });
     if (dead === undefined) throw new Error("nothing was claimed");
     // What it claimed is nobody else's while it may live.
-    expect(await claimDeliveries(on.database, { ...claim, nowMs: on.parts.nowMs() })).toEqual([]);
-    const { notifications } = on.parts.webhooks;
+    expect(await claimDeliveries(on.database, { ...claim, nowMs: on.workerParts.nowMs() })).toEqual([]);
+    const { notifications } = on.workerParts.webhooks;
     const sent = { url: got.url, id: dead.message, atMs: Date.now(), body: "{}", secrets: [Buffer.alloc(32)] };
     await notifications.send(sent);
     on.clock.offsetMs += 60_000;
-    pump = new WebhookPump({ parts: on.parts });
+    pump = new WebhookPump({ parts: on.workerParts });
     await pump.start();
     await arrived(got, 2);
     expect(new Set(idsOf(got))).toEqual(new Set([dead.message]));
     await expect.poll(async () => (await deliveries(id))[0]?.state).toBe("delivered");
     const refusing = { ...notifications, send: async () => FAILED };
-    expect(await deliver({ ...on.parts, webhooks: { ...on.parts.webhooks, notifications: refusing } }, dead)).toBe(
-      "timed-out",
-    );
+    expect(
+      await deliver({ ...on.workerParts, webhooks: { ...on.workerParts.webhooks, notifications: refusing } }, dead),
+    ).toBe("timed-out");
     expect(await deliveries(id)).toMatchObject([{ state: "delivered", attempts: [{ attempt: 2, failure: null }] }]);
   });
   const FAILED = { failure: "timed-out", status: null, durationMs: 1, retryAfterSeconds: 0 } as const;
@@ -319,8 +319,8 @@ describe("a secret that is replaced", () => {
   test("under another sealing key is a failure that says so, and is tried again", async () => {
     const got = await receiver();
     await pump.stop();
-    const webhooks = { ...on.parts.webhooks, sealingKey: async () => Buffer.alloc(32, 9) };
-    pump = new WebhookPump({ parts: { ...on.parts, webhooks } });
+    const webhooks = { ...on.workerParts.webhooks, sealingKey: async () => Buffer.alloc(32, 9) };
+    pump = new WebhookPump({ parts: { ...on.workerParts, webhooks } });
     await pump.start();
     const { id } = await create({ url: got.url });
     await on.call("webhooks.test", await on.admin(), { params: { id } });
@@ -360,7 +360,7 @@ describe("a replay", () => {
       ...{ enabled: false, disabledReason: "operator" },
     });
     await sleep(20);
-    const since = new Date(on.parts.nowMs()).toISOString();
+    const since = new Date(on.workerParts.nowMs()).toISOString();
     const missed = await deployed("while-off");
     await expect(on.call("webhooks.replay", admin, { params, body: { since } })).rejects.toMatchObject({
       code: "not-acceptable-now",
@@ -394,7 +394,7 @@ test("a breaker that opens is told once", async () => {
 
 test("where nobody has a webhook, nothing is asked of the database while rollouts run", async () => {
   const database = await openDatabase(on.url, { max: 2 });
-  const idle = new WebhookPump({ parts: { ...on.parts, database }, netMs: 50 });
+  const idle = new WebhookPump({ parts: { ...on.workerParts, database }, netMs: 50 });
   try {
     await idle.start();
     await sleep(200);
@@ -415,7 +415,7 @@ test("where nobody has a webhook, nothing is asked of the database while rollout
 });
 
 test("two workers beside one another send each message once", async () => {
-  const second = new WebhookPump({ parts: on.parts });
+  const second = new WebhookPump({ parts: on.workerParts });
   await second.start();
   try {
     const got = await receiver();

@@ -35,8 +35,11 @@ import type { Service, ServiceAnswer } from "../service.ts";
  */
 export interface ServiceFixture {
   parts: ServiceParts;
+  /** The same, over what a worker may see. */
+  workerParts: ServiceParts;
   /** Of the database, for another connection to it. */
   url: string;
+  /** As its owner sees it: everything. `parts.database` is what the API may see. */
   database: Database;
   service: Service;
   artifacts: MemoryArtifacts;
@@ -66,12 +69,15 @@ export interface ServiceFixture {
 export async function serviceFixture(): Promise<ServiceFixture> {
   const on = await createTestDatabase({ max: 12 });
   const { database } = on;
+  // As in a running program: the service sees what the API may see, and workers what workers may.
+  const seen = { api: on.openAs("api", { max: 12 }), worker: on.openAs("worker", { max: 8 }) };
   const artifacts = new MemoryArtifacts();
   const clock = { offsetMs: 0 };
   const behaviour: ServiceFixture["behaviour"] = new Map();
   const capacity: ServiceFixture["capacity"] = { reason: null };
-  const parts = engineParts({ database, artifacts, clock, behaviour, capacity });
-  const made = await bootstrap(parts);
+  const parts = engineParts({ database: seen.api, artifacts, clock, behaviour, capacity });
+  const workerParts = { ...parts, database: seen.worker };
+  const made = await bootstrap({ ...parts, database });
   if (made === undefined) throw new Error("a fresh database has no principals");
   const service = createService(parts);
   const workers: Worker[] = [];
@@ -89,7 +95,19 @@ export async function serviceFixture(): Promise<ServiceFixture> {
       ...more,
     });
   const fixture: ServiceFixture = {
-    ...{ parts, url: on.url, database, service, artifacts, clock, behaviour, capacity, call, adminToken: made.token },
+    ...{
+      parts,
+      workerParts,
+      url: on.url,
+      database,
+      service,
+      artifacts,
+      clock,
+      behaviour,
+      capacity,
+      call,
+      adminToken: made.token,
+    },
     admin: () => authenticated(made.token),
     principal: async (principal, kind, roles, owner) => {
       const body = { principal, kind, roles, ...(owner === undefined ? {} : { owner }) };
@@ -97,7 +115,7 @@ export async function serviceFixture(): Promise<ServiceFixture> {
     },
     artifact: (content, how = {}) => importArtifact(fixture, key, content, how),
     worker: async () => {
-      const worker = new Worker({ parts, host: "here" });
+      const worker = new Worker({ parts: workerParts, host: "here" });
       await worker.start();
       workers.push(worker);
       return worker;
@@ -146,9 +164,13 @@ function engineParts(
     prices: shipped<PriceTable>("prices.json"),
     defaultSettings: shipped<PolicySettings>("settings.json"),
     log: { info: quiet, warn: quiet, error: quiet },
+    people: { relyingParty: () => RELYING_PARTY, session: { idleSeconds: 1800, absoluteSeconds: 43_200 } },
     webhooks: { notifications: webhookNotifications({ rules: LOOPBACK }), sealingKey: async () => Buffer.alloc(32, 1) },
   };
 }
+
+/** Where browsers would find the fixture. */
+export const RELYING_PARTY = { origin: "https://continuum.example", id: "continuum.example" };
 
 const HEALTHY: SimulatedBehaviour = { outcome: "pass", errorRate: 0, latencyMs: 2, trips: false };
 export const BROKEN: SimulatedBehaviour = { outcome: "fail", errorRate: 0.5, latencyMs: 2, trips: true };

@@ -192,8 +192,8 @@ function codeOf(error: unknown): string {
 function placeOf(error: unknown): string {
   const frames = error instanceof Error ? (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)) : [];
   const own = frames.filter((line) => !line.includes("node_modules") && !line.includes("node:"));
-  const places = own.map((line) => /([^/\\()]+\/[^/\\()]+:\d+):\d+\)?$/.exec(line)?.[1] ?? "unknown");
-  return places.slice(0, 4).join(" < ") || "unknown";
+  const places = own.flatMap((line) => /([^/\\()]+\/[^/\\()]+:\d+):\d+\)?$/.exec(line)?.[1] ?? []);
+  return places.slice(0, 6).join(" < ") || "unknown";
 }
 
 function idempotencyKey(c: Context, operation: Operation): string | undefined {
