@@ -39,12 +39,6 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
   audit_publications: { api: "S", worker: "SIU" },
   installations: { api: "SI", worker: "SI" },
   idempotency_keys: { api: "SIUD", worker: "SD" },
-  passkeys: { api: "SIU", worker: "" },
-  sessions: { api: "SIUD", worker: "" },
-  enrolments: { api: "SIUD", worker: "" },
-  people_links: { api: "SI", worker: "" },
-  sign_in_challenges: { api: "SIUD", worker: "" },
-  sign_in_failures: { api: "SIUD", worker: "" },
   webhook_endpoints: { api: "SIUD", worker: "SU" },
   webhook_attempts: { api: "S", worker: "SI" },
   simulated_state: { api: "SIU", worker: "SIU" },
@@ -68,9 +62,6 @@ export const TABLES_OF_NO_TENANT: Readonly<Record<string, string>> = {
   sign_in_failures: "failed attempts to sign in, by a hash of an address or a name; nobody's rows",
   installations: "the random name of this installation, which its checkpoints carry; written once",
   restores: "between which numbers the database was restored; read only",
-  sign_in_challenges: "what a browser was asked before anybody knows who it is, by a hash of it; gone after minutes",
-  sign_in_failures:
-    "how often signing in failed, by a hash of the address or the account, to slow it down for all tenants",
   schema_migrations: "which migrations were applied; read only",
 };
 
