@@ -34,7 +34,9 @@ type Name =
   | "me.sessions.list"
   | "me.sessions.end";
 
-export function peopleHandlers(parts: ServiceParts): Handlers<Name> {
+type PeopleNeeds = Pick<ServiceParts, "database" | "nowMs" | "people">;
+
+export function peopleHandlers(parts: PeopleNeeds): Handlers<Name> {
   return {
     "people.list": async ({ principal, input }) => {
       const { cursor, limit = PAGE_LIMIT } = input.query;
@@ -78,7 +80,7 @@ type Enrolment = OperationOutput<"people.invite">;
  * A person's first way in. Whoever has a passkey is not invited over it: a second code would let whoever made it come
  * in under their name.
  */
-async function invite(parts: ServiceParts, call: Call<"people.invite">): Promise<Enrolment> {
+async function invite(parts: PeopleNeeds, call: Call<"people.invite">): Promise<Enrolment> {
   const { principal: by, input } = call;
   const { tenant } = by;
   const roles = grantable(by, input.body.roles);
@@ -100,7 +102,7 @@ async function refuseSecondWay(tx: Transaction, tenant: string, principal: strin
 }
 
 /** For oneself: the first passkey by whatever the person has, each further one by a passkey's fresh answer. */
-async function enrollSelf(parts: ServiceParts, call: Call<"me.enroll">): Promise<Enrolment> {
+async function enrollSelf(parts: PeopleNeeds, call: Call<"me.enroll">): Promise<Enrolment> {
   const { tenant, id } = call.principal;
   const seconds = call.input.body.expiresInSeconds ?? OWN_SECONDS;
   return parts.database.transaction(async (tx) => {
@@ -110,7 +112,7 @@ async function enrollSelf(parts: ServiceParts, call: Call<"me.enroll">): Promise
 }
 
 /** Errors: `step-up-required`. */
-function requireFresh(parts: ServiceParts, { session }: Principal): void {
+function requireFresh(parts: PeopleNeeds, { session }: Principal): void {
   const isFresh = session?.method === "passkey" && parts.nowMs() - session.startedAtMs <= FRESH_MS;
   if (!isFresh)
     refuse("step-up-required", "Sign in by your passkey first: this needs a sign-in of the last 10 minutes.");
@@ -118,7 +120,7 @@ function requireFresh(parts: ServiceParts, { session }: Principal): void {
 
 async function enrolment(
   tx: Transaction,
-  parts: ServiceParts,
+  parts: PeopleNeeds,
   asked: {
     call: Pick<Call<"me.enroll">, "principal" | "actor">;
     principal: string;
@@ -153,7 +155,7 @@ async function enrolment(
   return { principal, code, link: origin === undefined ? null : `${origin}/#enroll=${code}`, expiresAt };
 }
 
-async function reset(parts: ServiceParts, call: Call<"people.reset">): Promise<OperationOutput<"people.reset">> {
+async function reset(parts: PeopleNeeds, call: Call<"people.reset">): Promise<OperationOutput<"people.reset">> {
   const { principal: by, actor, input } = call;
   const { tenant } = by;
   const { id } = input.params;
@@ -169,7 +171,7 @@ async function reset(parts: ServiceParts, call: Call<"people.reset">): Promise<O
   });
 }
 
-async function removeOwn(parts: ServiceParts, call: Call<"me.passkeys.remove">): Promise<{ removed: boolean }> {
+async function removeOwn(parts: PeopleNeeds, call: Call<"me.passkeys.remove">): Promise<{ removed: boolean }> {
   const { principal, actor, input } = call;
   const { tenant, id } = principal;
   const atMs = parts.nowMs();
