@@ -10,6 +10,7 @@ export const ROLES = [
   "operator",
   "approver",
   "budget-owner",
+  "break-glass",
   "policy-admin",
   "invoker",
   "admin",
@@ -22,6 +23,8 @@ export const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
   operator: ["read", "propose", "operate"],
   approver: ["read", "approve"],
   "budget-owner": ["read", "approve"],
+  // By a statement of their own alone, with a reason, and reviewed afterwards; nobody has it by being an admin.
+  "break-glass": ["read", "approve"],
   "policy-admin": ["read"],
   invoker: ["invoke"],
   admin: ["read", "propose", "operate", "approve", "invoke", "administer"],

@@ -1,9 +1,11 @@
 import { z } from "zod";
 import { PHASES } from "../core/rollout/rollout.ts";
+import { approvalOperations } from "./approval-operations.ts";
 import { type Operation, PRINCIPAL_KINDS, ROLES } from "./operation.ts";
 import { action, byEndpoint, byId, comment, page } from "./operation-parts.ts";
+import { peopleOperations } from "./people-operations.ts";
+import { trustOperations } from "./trust-operations.ts";
 import {
-  approvalRequestSchema,
   artifactSchema,
   auditEntrySchema,
   breakerSchema,
@@ -11,8 +13,6 @@ import {
   digestSchema,
   endpointViewSchema,
   environmentSchema,
-  evidenceSchema,
-  keySchema,
   pageOf,
   planBodySchema,
   rolloutDetailSchema,
@@ -90,46 +90,6 @@ export const operations = {
   "rollouts.promote": { ...action("End the present bake by a person's word and go on", "promote"), humansOnly: true },
   "rollouts.abort": action("Stop a rollout; what it changed is rolled back", "abort"),
   "rollouts.rollback": action("Roll a running rollout back, or restore what ran before one that succeeded", "rollback"),
-  "approvals.list": {
-    summary: "Rollouts that wait for a person",
-    method: "GET",
-    path: "/v1/approvals",
-    permission: "read",
-    query: z.object(page),
-    output: pageOf(approvalRequestSchema),
-  },
-  "approvals.show": {
-    summary: "What one waiting rollout needs",
-    method: "GET",
-    path: "/v1/approvals/{id}",
-    permission: "read",
-    params: byId,
-    output: approvalRequestSchema,
-  },
-  "approvals.approve": {
-    summary: "Approve exactly this plan digest; people only, and never one's own plan",
-    method: "POST",
-    path: "/v1/approvals/{id}/approve",
-    permission: "approve",
-    humansOnly: true,
-    params: byId,
-    body: z.strictObject({
-      planDigest: digestSchema,
-      role: z.enum(["approver", "budget-owner"]).optional(),
-      comment: z.string().max(2000).optional(),
-    }),
-    output: rolloutDetailSchema,
-  },
-  "approvals.reject": {
-    summary: "Reject a waiting rollout",
-    method: "POST",
-    path: "/v1/approvals/{id}/reject",
-    permission: "approve",
-    humansOnly: true,
-    params: byId,
-    body: comment,
-    output: rolloutDetailSchema,
-  },
   "endpoints.list": {
     summary: "Endpoints of the tenant",
     method: "GET",
@@ -189,50 +149,6 @@ export const operations = {
     body: "bytes",
     output: artifactSchema,
     status: 201,
-  },
-  "evidence.add": {
-    summary: "Store a signed statement by the digest of its subject",
-    method: "POST",
-    path: "/v1/evidence",
-    permission: "propose",
-    body: z.strictObject({ bundle: z.record(z.string(), z.unknown()) }),
-    output: evidenceSchema,
-    status: 201,
-  },
-  "evidence.list": {
-    summary: "Stored statements",
-    method: "GET",
-    path: "/v1/evidence",
-    permission: "read",
-    query: z.object({ ...page, subject: digestSchema.optional() }),
-    output: pageOf(evidenceSchema),
-  },
-  "keys.import": {
-    summary: "Trust a public key for one purpose; people only",
-    method: "POST",
-    path: "/v1/keys",
-    permission: "administer",
-    humansOnly: true,
-    body: z.strictObject({ purpose: z.enum(["tests"]), publicKey: z.string().max(16_384) }),
-    output: keySchema,
-    status: 201,
-  },
-  "keys.list": {
-    summary: "Trusted keys",
-    method: "GET",
-    path: "/v1/keys",
-    permission: "read",
-    query: z.object(page),
-    output: pageOf(keySchema),
-  },
-  "keys.revoke": {
-    summary: "Stop trusting a key for its purpose; people only",
-    method: "DELETE",
-    path: "/v1/keys/{purpose}/{keyId}",
-    permission: "administer",
-    humansOnly: true,
-    params: z.object({ purpose: z.string().max(32), keyId: z.string().max(128) }),
-    output: keySchema,
   },
   "tokens.create": {
     summary: "Make a token for a principal; its secret is shown once; people only",
@@ -371,6 +287,9 @@ export const operations = {
     body: comment,
     output: breakerSchema,
   },
+  ...approvalOperations,
+  ...peopleOperations,
+  ...trustOperations,
   ...webhookOperations,
 } as const satisfies Record<string, Operation>;
 

@@ -103,6 +103,8 @@ export const rolloutSchema = z
         signed: z.boolean(),
         at: timeSchema,
         comment: z.string().optional(),
+        /** Why the glass was broken; only in the role break-glass. */
+        reason: z.string().optional(),
       }),
     ),
     /** What it waits for, in one sentence; null when it is moving or has ended. */
@@ -175,30 +177,6 @@ export const artifactSchema = z
   .object({ digest: digestSchema, sizeBytes: z.number().int(), encrypted: z.boolean(), createdAt: timeSchema })
   .meta({ id: "Artifact" });
 
-export const evidenceSchema = z
-  .object({
-    id: digestSchema,
-    subjectDigest: digestSchema,
-    kind: z.string(),
-    predicateType: z.string(),
-    keyId: z.string(),
-    result: z.string(),
-    addedBy: z.string(),
-    addedAt: timeSchema,
-  })
-  .meta({ id: "Evidence" });
-
-export const keySchema = z
-  .object({
-    keyId: z.string(),
-    purpose: z.string(),
-    publicKey: z.string(),
-    addedBy: z.string(),
-    addedAt: timeSchema,
-    revokedAt: timeSchema.nullable(),
-  })
-  .meta({ id: "TrustedKey" });
-
 export const tokenSchema = z
   .object({
     id: z.string(),
@@ -223,24 +201,6 @@ export const auditEntrySchema = z
     leafHash: z.string(),
   })
   .meta({ id: "AuditEntry" });
-
-export const approvalRequestSchema = z
-  .object({
-    rollout: rolloutSchema,
-    planDigest: digestSchema.describe("The plan that an approval binds; it is sent back with the approval"),
-    needs: z.array(
-      z.object({
-        role: z.string(),
-        count: z.number().int(),
-        mfa: z.boolean(),
-        signed: z.boolean(),
-        given: z.number().int(),
-        clauses: z.array(z.string()),
-      }),
-    ),
-    expiresAt: timeSchema.nullable(),
-  })
-  .meta({ id: "ApprovalRequest" });
 
 export const breakerSchema = z
   .object({

@@ -28,13 +28,14 @@ export function rolloutView(rollout: Rollout, endedAtMs: number | null): Rollout
     dryRun: rollout.dryRun,
     reason: rollout.reason === null ? null : { code: rollout.reason.code, message: rollout.reason.message },
     refusals: rollout.refusals,
-    approvals: rollout.approvals.map(({ approver, role, mfa, signed, atMs, comment }) => ({
+    approvals: rollout.approvals.map(({ approver, role, mfa, signed, atMs, comment, reason }) => ({
       approver,
       role,
       mfa,
       signed,
       at: timeOf(atMs),
       ...(comment === undefined ? {} : { comment }),
+      ...(reason === undefined ? {} : { reason }),
     })),
     waitingFor: waitingFor(rollout),
     allowedActions: actionsOf(rollout),

@@ -1,4 +1,5 @@
 import type { EvidenceItem } from "../../core/approval/statement.ts";
+import type { EndpointRef } from "../../core/rollout/rollout.ts";
 import type { Queryable, Transaction } from "../database.ts";
 
 /** Statements that people were given to sign and what came of them, and the keys that they sign with. */
@@ -202,6 +203,10 @@ export async function isTenantKey(db: Queryable, tenant: string, keyId: string):
 export interface BreakGlassRow {
   nonce: string;
   rollout: string;
+  environment: EndpointRef["environment"];
+  target: EndpointRef["target"];
+  name: string;
+  planDigest: string;
   by: string;
   reason: string;
   consumedAt: Date;
@@ -212,9 +217,11 @@ export interface BreakGlassRow {
   comment: string | null;
 }
 
-const GLASS = `nonce, about AS rollout, principal AS by, reason, consumed_at AS "consumedAt", key_id AS "keyId",
-  reviewed_by AS "reviewedBy", reviewed_at AS "reviewedAt", review_verdict AS verdict, review_comment AS comment`;
-const WAS_USED = "kind = 'rollout' AND reason IS NOT NULL AND consumed_at IS NOT NULL";
+const GLASS = `SELECT s.nonce, s.about AS rollout, r.environment, r.target, r.name, r.plan_digest AS "planDigest",
+    s.principal AS by, s.reason, s.consumed_at AS "consumedAt", s.key_id AS "keyId", s.reviewed_by AS "reviewedBy",
+    s.reviewed_at AS "reviewedAt", s.review_verdict AS verdict, s.review_comment AS comment
+  FROM approval_statements s JOIN rollouts r ON r.tenant = s.tenant AND r.id = s.about
+  WHERE s.tenant = $1 AND s.kind = 'rollout' AND s.reason IS NOT NULL AND s.consumed_at IS NOT NULL`;
 
 /** Newest first. */
 export async function listBrokenGlass(
@@ -222,9 +229,9 @@ export async function listBrokenGlass(
   page: { tenant: string; open: boolean; after?: { atMs: number; nonce: string }; limit: number },
 ): Promise<BreakGlassRow[]> {
   const { rows } = await db.query<BreakGlassRow>(
-    `SELECT ${GLASS} FROM approval_statements WHERE tenant = $1 AND ${WAS_USED} AND ($2 IS FALSE OR reviewed_at IS NULL)
-       AND ($3::timestamptz IS NULL OR (date_trunc('milliseconds', consumed_at), nonce) < ($3, $4))
-     ORDER BY date_trunc('milliseconds', consumed_at) DESC, nonce DESC LIMIT $5`,
+    `${GLASS} AND ($2::boolean IS FALSE OR s.reviewed_at IS NULL)
+       AND ($3::timestamptz IS NULL OR (s.consumed_at, s.nonce) < ($3, $4))
+     ORDER BY s.consumed_at DESC, s.nonce DESC LIMIT $5`,
     [
       ...[page.tenant, page.open, page.after === undefined ? null : new Date(page.after.atMs)],
       ...[page.after?.nonce ?? null, page.limit],
@@ -233,17 +240,13 @@ export async function listBrokenGlass(
   return rows;
 }
 
-/** The broken glass of a rollout, locked for its review. */
-export async function lockBrokenGlass(
-  tx: Transaction,
-  tenant: string,
-  rollout: string,
-): Promise<BreakGlassRow | undefined> {
-  const { rows } = await tx.query<BreakGlassRow>(
-    `SELECT ${GLASS} FROM approval_statements WHERE tenant = $1 AND about = $2 AND ${WAS_USED} FOR UPDATE`,
-    [tenant, rollout],
-  );
-  return rows[0];
+/** The broken glass of a rollout, locked for its review; several where more than one person broke it. */
+export async function lockBrokenGlass(tx: Transaction, tenant: string, rollout: string): Promise<BreakGlassRow[]> {
+  const { rows } = await tx.query<BreakGlassRow>(`${GLASS} AND s.about = $2 ORDER BY s.consumed_at FOR UPDATE OF s`, [
+    tenant,
+    rollout,
+  ]);
+  return rows;
 }
 
 export async function recordReview(
