@@ -8,10 +8,10 @@ export interface OpenHttp {
 }
 
 /** Where plain HTTP would be served to others than this host, and nobody allowed it. Both ports take tokens. */
-export function openHttp({ api, serving }: Config): OpenHttp[] {
+export function openHttp({ api, serving, tls }: Config): OpenHttp[] {
   if (api.allowInsecureHttp) return [];
   const listening = [
-    { setting: "api.host", host: api.host },
+    ...(tls.certificate === undefined ? [{ setting: "api.host", host: api.host } as const] : []),
     { setting: "serving.host", host: serving.host },
   ] as const;
   return listening
@@ -20,6 +20,6 @@ export function openHttp({ api, serving }: Config): OpenHttp[] {
       setting,
       message:
         `Refusing to serve plain HTTP on ${host} (${setting}): tokens would cross the network in clear. ` +
-        "Listen on 127.0.0.1, or set api.allowInsecureHttp when TLS ends in front of it.",
+        "Listen on 127.0.0.1, set tls.certificate and tls.key for the API, or set api.allowInsecureHttp when TLS ends in front of it.",
     }));
 }
