@@ -1,4 +1,5 @@
-import { sign } from "node:crypto";
+import { sign, verify } from "node:crypto";
+import type { PublicKey } from "./public-key.ts";
 import type { SigningKey } from "./signing-key.ts";
 
 /** DSSE v1.0.2 (secure-systems-lab/dsse, protocol.md): what is signed is the payload together with its type. */
@@ -18,4 +19,13 @@ export function signEnvelope(key: SigningKey, envelope: { payloadType: string; p
     key: key.privateKey,
     dsaEncoding: "der",
   });
+}
+
+/** Whether the key made the signature over exactly these bytes. */
+export function verifyEnvelope(
+  key: PublicKey,
+  envelope: { payloadType: string; payload: Uint8Array; signature: Uint8Array },
+): boolean {
+  const signed = preAuthEncoding(envelope.payloadType, envelope.payload);
+  return verify(key.hash, signed, { key: key.key, dsaEncoding: "der" }, envelope.signature);
 }

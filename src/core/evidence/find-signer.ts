@@ -70,7 +70,8 @@ function findIdentity(
   const chosen = chooseSigner(signers, required, "the identity that signed this");
   if (!chosen.ok) return chosen;
   const signer = { kind: "identity" as const, issuer, subject };
-  return { ok: true, signer, keyId: signerIdOf(signer), provenAtMs };
+  const knownAtMs = provenAtMs ?? required.acceptedAtMs ?? null;
+  return { ok: true, signer, keyId: signerIdOf(signer), provenAtMs: knownAtMs };
 }
 
 function chooseSigner<T extends { purpose: string; notAfterMs?: number }>(
