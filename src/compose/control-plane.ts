@@ -8,6 +8,7 @@ import { SimulatedTarget } from "../drivers/target/simulated/simulated-target.ts
 import type { Target } from "../drivers/target/target.ts";
 import { createCredentialSync } from "../engine/credential-sync.ts";
 import type { EngineParts } from "../engine/engine.ts";
+import { readPolicyInForce } from "../engine/policy-book.ts";
 import { createReconciler } from "../engine/reconcile.ts";
 import { startApiRole } from "../roles/api-role.ts";
 import type { ProgramLog } from "../roles/program-log.ts";
@@ -16,11 +17,14 @@ import { startWorkerRole } from "../roles/worker-role.ts";
 import { openDatabase } from "../store/database.ts";
 import { clockProblem, type DatabaseClock, openDatabaseClock } from "../store/database-clock.ts";
 import { startEmbedded } from "../store/embedded/embedded.ts";
+import { requireFitLogin } from "../store/login-check.ts";
 import { requireSchema } from "../store/migrate.ts";
-import { SimulatedStateTable } from "../store/queries/simulated-state.ts";
+import { SimulatedStateTable, tenantOfKey } from "../store/queries/simulated-state.ts";
+import { tenantExists } from "../store/queries/tenants.ts";
+import { DATABASE_ROLES, type DatabaseRole } from "../store/roles.ts";
 import { composeArtifacts } from "./compose-artifacts.ts";
 import { composeImages } from "./compose-images.ts";
-import { composePolicy, type PolicyLoading } from "./compose-policy.ts";
+import { checkPolicyInForce, composePolicy, type PolicyLoading, policyBundleSecret } from "./compose-policy.ts";
 import { composeWebhooks } from "./compose-webhooks.ts";
 import { controlSocket } from "./control-socket.ts";
 import { DRIVEN_TARGETS, type DrivenTarget } from "./driven-targets.ts";
@@ -34,11 +38,15 @@ export async function composeApi(
   const { parts, clock, close } = await composeParts(config, {
     log,
     connections: 8,
-    applicationName: "continuum-api",
+    role: "api",
     loadPolicy: "now",
   });
+  await settleFirstPolicy(parts, config).catch(closing(close));
   const own = { config, version, close, clockProblem: () => clockProblem(clock) };
-  return startApiRole({ parts: { ...parts, webhooks: composeWebhooks(config) }, ...own }).catch(closing(close));
+  const bundles = { secret: () => policyBundleSecret(config), validDays: config.policy.bundleDays };
+  return startApiRole({ parts: { ...parts, bundles, webhooks: composeWebhooks(config) }, ...own }).catch(
+    closing(close),
+  );
 }
 
 /** A worker, with what it brings this host's targets to. */
@@ -46,7 +54,7 @@ export async function composeWorker(config: Config, log: ProgramLog): Promise<Ru
   const { parts, local, clock, close } = await composeParts(config, {
     log,
     connections: 4,
-    applicationName: "continuum-worker",
+    role: "worker",
     loadPolicy: "when-asked",
   });
   const reconcile = createReconciler({ parts, host: config.hostName, sink: local });
@@ -72,10 +80,16 @@ function closing(close: () => Promise<void>): (error: unknown) => Promise<never>
   };
 }
 
+/** The program's own set comes into force as the tenant's first, before anybody asks for a decision. */
+async function settleFirstPolicy(parts: EngineParts, { tenant }: Config): Promise<void> {
+  const database = parts.database.forTenant(tenant);
+  if (await tenantExists(database, tenant)) await readPolicyInForce(database, parts, tenant);
+}
+
 interface PartsOptions {
   log: ProgramLog;
   connections: number;
-  applicationName: string;
+  role: DatabaseRole;
   loadPolicy: PolicyLoading;
 }
 
@@ -84,14 +98,25 @@ async function composeParts(
   options: PartsOptions,
 ): Promise<{ parts: EngineParts; local: LocalTarget; clock: DatabaseClock; close(): Promise<void> }> {
   const { log } = options;
-  const embedded = config.databaseUrl === undefined ? await startEmbedded({ dataDir: config.dataDir, log }) : undefined;
-  const database = await openDatabase(embedded?.url ?? config.databaseUrl ?? "", {
+  const { role } = options;
+  const own = config[role].databaseUrl ?? config.databaseUrl;
+  const embedded = own === undefined ? await startEmbedded({ dataDir: config.dataDir, log }) : undefined;
+  const database = await openDatabase(embedded?.urlAs(role) ?? own ?? "", {
     max: options.connections,
-    applicationName: options.applicationName,
+    applicationName: `continuum-${role}`,
     log,
   });
   try {
     await requireSchema(database);
+    const excess = await requireFitLogin(database, {
+      role,
+      roles: embedded === undefined ? config.databaseRoles : DATABASE_ROLES,
+      allowPrivileged: config.allowPrivilegedDatabaseRole,
+    });
+    if (excess !== undefined) log.warn("database-login-privileged", { reason: `it ${excess}` });
+    // The API sees one tenant's rows at a time; a worker sees them all.
+    const view = options.loadPolicy === "now" ? database.forTenant(config.tenant) : database;
+    await checkPolicyInForce(view, config, log);
   } catch (error) {
     await database.close();
     await embedded?.stop();
@@ -104,7 +129,10 @@ async function composeParts(
   if (wrong !== undefined) log.warn("clock-wrong", { reason: wrong });
   const local = new LocalTarget({ controlSocket: await controlSocket(config) });
   const simulated = new SimulatedTarget({
-    store: new SimulatedStateTable<SimulatedEndpoint>(database),
+    // The API sees one tenant's at a time, and the key says whose it is.
+    store: new SimulatedStateTable<SimulatedEndpoint>(
+      role === "api" ? (key) => database.forTenant(tenantOfKey(key)) : database,
+    ),
     nowMs: clock.nowMs,
   });
   const parts: EngineParts = {
@@ -113,7 +141,7 @@ async function composeParts(
     artifacts: await composeArtifacts(config),
     images: composeImages(config),
     signatures: { live: localSignatures, simulated: mockSignatures },
-    ...(await composePolicy({ load: options.loadPolicy })),
+    ...(await composePolicy({ load: options.loadPolicy, policyDir: config.policyDir })),
     nowMs: clock.nowMs,
     log,
   };

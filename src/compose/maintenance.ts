@@ -19,13 +19,16 @@ import { BackupError } from "../store/backup/backup-error.ts";
 import { type Database, openDatabase } from "../store/database.ts";
 import { hasEmbedded, startEmbedded } from "../store/embedded/embedded.ts";
 import { migrate, requireSchema, schemaState } from "../store/migrate.ts";
+import { DATABASE_ROLES } from "../store/roles.ts";
 import type { Maintenance } from "../surfaces/cli/injected.ts";
 
 /** What an operator does to a set-up from outside of the running program. */
 export function composeMaintenance({ version }: { version: string }): Maintenance {
   return {
     migrate: ({ config, check }) =>
-      withDatabase(config, { make: !check }, (database) => (check ? schemaState(database) : migrate(database))),
+      withDatabase(config, { make: !check }, (database) =>
+        check ? schemaState(database) : migrate(database, undefined, databaseRoles(config)),
+      ),
     bootstrap: ({ config }) =>
       withDatabase(config, { make: false }, async (database) => {
         await requireSchema(database);
@@ -50,6 +53,8 @@ export function composeMaintenance({ version }: { version: string }): Maintenanc
   };
 }
 
+const databaseRoles = (config: Config) => (config.databaseUrl === undefined ? DATABASE_ROLES : config.databaseRoles);
+
 async function restore(
   config: Config,
   { path, newAdminToken }: { path: string; newAdminToken: boolean },
@@ -62,7 +67,7 @@ async function restore(
   let database: Database | undefined;
   try {
     const restored = await restoreBackup({
-      ...{ path, parts, dataDir: config.dataDir, nowMs: Date.now },
+      ...{ path, parts, dataDir: config.dataDir, nowMs: Date.now, databaseRoles: databaseRoles(config) },
       openDatabase: async () => {
         const opened = await open(config, {});
         close = opened.close;

@@ -5,6 +5,7 @@ import { nearestKey } from "../core/plan/nearest-key.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import { absolutePath, resolvedDatabaseUrl } from "./database-url.ts";
 import { claimsToBeSetting, type Environment, otherVariableNames } from "./environment.ts";
+import { peopleProblems } from "./people-schema.ts";
 import { type Config, configSchema, type Setting, settings } from "./schema.ts";
 
 /** Settings given on the command line, by their path in the file (`api.port`), with the option that each came by. */
@@ -70,12 +71,13 @@ export function checkConfig(options: LoadConfigOptions): CheckedConfig {
   ];
   const values = layers.map((layer) => layer.values).reduce(merged, {});
   const parsed = configSchema.safeParse(values);
-  if (!parsed.success) problems.push(...parsed.error.issues.flatMap((issue) => describeIssue(issue, layers, all)));
-  const url = databaseUrlOf(values["databaseUrl"], environment, layers);
-  if (!url.ok) problems.push(url.problem.message);
+  if (parsed.success) problems.push(...peopleProblems(parsed.data));
+  else problems.push(...parsed.error.issues.flatMap((issue) => describeIssue(issue, layers, all)));
+  const urls = DATABASE_URLS.map((path) => databaseUrlOf(path, { values, environment, layers }));
+  problems.push(...urls.flatMap((url) => (url.ok ? [] : [url.problem.message])));
   const origin = { sources: sourcesOf(layers, all), ...(content === undefined ? {} : { file }) };
-  if (!parsed.success || !url.ok || problems.length > 0) return { ok: false, problems, ...origin };
-  return { ok: true, value: { config: completed(parsed.data, environment, url.value), ...origin } };
+  if (!parsed.success || problems.length > 0) return { ok: false, problems, ...origin };
+  return { ok: true, value: { config: completed(parsed.data, environment, urls), ...origin } };
 }
 
 function unknownVariables(environment: Environment, all: Setting[]): string[] {
@@ -193,25 +195,40 @@ function suggestion(near: string | undefined, otherwise: string): string {
 function completed(
   data: z.infer<typeof configSchema>,
   environment: Environment,
-  databaseUrl: string | undefined,
+  urls: readonly Parsed<string | undefined>[],
 ): Config {
   const dataDir = absolutePath(data.dataDir, environment);
-  const { databaseUrl: _reference, artifacts, webhooks, ...rest } = data;
+  const { databaseUrl: _whole, artifacts, webhooks, policy, policyDir, ...rest } = data;
+  const { databaseUrl: _api, ...api } = data.api;
+  const { databaseUrl: _worker, ...worker } = data.worker;
+  const [whole, ofApi, ofWorker] = urls.map((url) =>
+    url.ok && url.value !== undefined ? { databaseUrl: url.value } : {},
+  );
   const keyFile = (name: string) => `file:${join(dataDir, "keys", name)}`;
   return {
     ...rest,
     dataDir,
     artifacts: { ...artifacts, keyReference: artifacts.keyReference ?? keyFile("artifact-store.key") },
     webhooks: { ...webhooks, keyReference: webhooks.keyReference ?? keyFile("webhooks.key") },
-    ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    policy: { ...policy, keyReference: policy.keyReference ?? keyFile("policy.key") },
+    ...(policyDir === undefined ? {} : { policyDir: absolutePath(policyDir, environment) }),
+    ...{ ...whole, api: { ...api, ...ofApi }, worker: { ...worker, ...ofWorker } },
   };
 }
 
+/** Every setting that holds a database's URL, in the order that `completed` takes them. */
+const DATABASE_URLS = [["databaseUrl"], ["api", "databaseUrl"], ["worker", "databaseUrl"]] as const;
+
 /** Looked at whatever else is wrong. What is no text is the schema's to refuse. */
-function databaseUrlOf(reference: unknown, environment: Environment, layers: Layer[]): Parsed<string | undefined> {
+function databaseUrlOf(
+  path: readonly string[],
+  from: { values: Record<string, unknown>; environment: Environment; layers: Layer[] },
+): Parsed<string | undefined> {
+  const { values, environment, layers } = from;
+  const reference = valueAt(values, path);
   if (typeof reference !== "string" || reference === "") return { ok: true, value: undefined };
-  const fromVariable = layerOf(layers, ["databaseUrl"]) === layers[2];
-  return resolvedDatabaseUrl({ reference, environment, passwordAllowed: fromVariable });
+  const passwordAllowed = layerOf(layers, path) === layers[2];
+  return resolvedDatabaseUrl({ setting: path.join("."), reference, environment, passwordAllowed });
 }
 
 function sourcesOf(layers: Layer[], all: Setting[]): Record<string, string> {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { peopleSettings, trustedProxies } from "./people-schema.ts";
 
 /**
  * Every setting, its shape and its default. Strict: a key that is not here is an error. Secrets stand here by
@@ -11,6 +12,10 @@ const secretReference = z
   .string()
   .max(4096)
   .regex(/^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*)$/, "must be file:PATH or env:NAME");
+const databaseUrl = z.string().min(1).max(4096);
+const databaseRole = z
+  .string()
+  .regex(/^[a-z_][a-z0-9_]{0,62}$/, "must be a PostgreSQL role of 1 to 63 of a-z, 0-9 and _, with no digit first");
 const hostList = z
   .string()
   .max(4096)
@@ -40,13 +45,18 @@ export const configSchema = z.strictObject({
     .enum(["debug", "info", "warn", "error", "silent"])
     .default("info")
     .describe("The least urgent level that is logged"),
-  databaseUrl: z
+  databaseUrl: databaseUrl
+    .optional()
+    .describe(
+      "Your own PostgreSQL (15 or newer): a postgres:// URL without a password, file:PATH or env:NAME; left out, an embedded one starts",
+    ),
+  policyDir: z
     .string()
     .min(1)
     .max(4096)
     .optional()
     .describe(
-      "Your own PostgreSQL (15 or newer): a postgres:// URL without a password, file:PATH or env:NAME; left out, an embedded one starts",
+      "Folder of policies beside the shipped set, or of a whole set (with its schema.cedarschema); a start whose policies are not those in force refuses",
     ),
   migrateAtStart: z
     .boolean()
@@ -54,16 +64,40 @@ export const configSchema = z.strictObject({
     .describe(
       "Let `start` bring a database of your own to this program's schema; otherwise `continuum migrate` does, as a step of the release",
     ),
+  databaseRoles: z
+    .strictObject({
+      api: databaseRole
+        .default("continuum_api")
+        .describe("The role in your PostgreSQL that sees one tenant at a time; `migrate` gives it its rights"),
+      worker: databaseRole
+        .default("continuum_worker")
+        .describe("The role in your PostgreSQL that works for all tenants; `migrate` gives it its rights"),
+    })
+    .prefault({}),
+  allowPrivilegedDatabaseRole: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Let the API and workers log in to your PostgreSQL as its owner or a superuser, whom row-level security does not hold",
+    ),
+  ...peopleSettings,
   api: z
     .strictObject({
       host: host.default("127.0.0.1").describe("Address to listen on"),
       port: port.default(7400).describe("Port to listen on; 0 picks a free one"),
+      databaseUrl: databaseUrl
+        .optional()
+        .describe("The API's own login to your PostgreSQL, a member of databaseRoles.api; default databaseUrl"),
       allowInsecureHttp: z.boolean().default(false).describe("Allow plain HTTP on an address other than loopback"),
+      trustedProxies,
     })
     .prefault({}),
   worker: z
     .strictObject({
       count: z.number().int().min(1).max(64).default(2).describe("Worker processes"),
+      databaseUrl: databaseUrl
+        .optional()
+        .describe("The workers' own login to your PostgreSQL, a member of databaseRoles.worker; default databaseUrl"),
       opsHost: host
         .default("127.0.0.1")
         .describe(
@@ -85,6 +119,22 @@ export const configSchema = z.strictObject({
         .boolean()
         .default(false)
         .describe("Show tenants, endpoints and versions on /metrics of the invocations' port without a token"),
+    })
+    .prefault({}),
+  policy: z
+    .strictObject({
+      onDifference: z
+        .enum(["refuse", "keep-active"])
+        .default("refuse")
+        .describe(
+          "When the program's policy files are not those in force: refuse to start, or start with those in force and leave the files aside",
+        ),
+      keyReference: secretReference
+        .optional()
+        .describe(
+          "Key that policy bundles are signed with, the same for every API; default file:<dataDir>/keys/policy.key",
+        ),
+      bundleDays: z.number().int().min(1).max(90).default(7).describe("Days that a pulled policy bundle counts"),
     })
     .prefault({}),
   retention: z
@@ -160,9 +210,12 @@ export const configSchema = z.strictObject({
 type Parsed = z.infer<typeof configSchema>;
 
 /** The settings in force: `dataDir` is absolute and the references that have a default are filled in. */
-export interface Config extends Omit<Parsed, "artifacts" | "databaseUrl" | "webhooks"> {
+export interface Config extends Omit<Parsed, "api" | "artifacts" | "databaseUrl" | "policy" | "webhooks" | "worker"> {
+  api: Omit<Parsed["api"], "databaseUrl"> & { databaseUrl?: string };
+  worker: Omit<Parsed["worker"], "databaseUrl"> & { databaseUrl?: string };
   artifacts: { keyReference: string; maxBytes: number };
   webhooks: Parsed["webhooks"] & { keyReference: string };
+  policy: Parsed["policy"] & { keyReference: string };
   /** Resolved: it may hold a password, so it is never printed or logged. Undefined means the embedded server. */
   databaseUrl?: string;
 }

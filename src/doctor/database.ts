@@ -2,7 +2,9 @@ import type { Config } from "../config/schema.ts";
 import type { DoctorFinding } from "../core/doctor/finding.ts";
 import { type Database, openDatabase } from "../store/database.ts";
 import { inspectEmbedded } from "../store/embedded/inspect.ts";
+import { excessOf, type LoginFacts, readLoginFacts } from "../store/login-check.ts";
 import { schemaState } from "../store/migrate.ts";
+import type { DatabaseRole } from "../store/roles.ts";
 import { broken, note, ok, reasonOf } from "./finding.ts";
 
 const OLDEST_VERSION = 150_000;
@@ -35,10 +37,48 @@ export async function lookAtDatabase(config: Config): Promise<DoctorFinding[]> {
       ...lookAtServer(facts),
       lookAtConnections(facts, config),
       await lookAtSchema(database),
+      ...(config.databaseUrl === undefined ? [] : await lookAtLogins(config, database)),
     ];
   } finally {
     await database.close();
   }
+}
+
+/** Whether the database itself keeps tenants apart: of the embedded one the program makes the logins. */
+async function lookAtLogins(config: Config, whole: Database): Promise<DoctorFinding[]> {
+  const found: DoctorFinding[] = [];
+  for (const role of ["api", "worker"] as const) {
+    const own = config[role].databaseUrl;
+    const at = {
+      check: `database.login.${role}`,
+      looked: role === "api" ? "what the API may see" : "what workers may",
+    };
+    try {
+      const database = own === undefined ? whole : await openDatabase(own, { max: 1, patienceMs: 0 });
+      try {
+        found.push(loginFinding(at, { config, role, facts: await readLoginFacts(database, config.databaseRoles) }));
+      } finally {
+        if (database !== whole) await database.close();
+      }
+    } catch (error) {
+      found.push(broken(at, whyNot(error), mendOf(error)));
+    }
+  }
+  return found;
+}
+
+function loginFinding(
+  at: { check: string; looked: string },
+  { config, role, facts }: { config: Config; role: DatabaseRole; facts: LoginFacts },
+): DoctorFinding {
+  const mend = `log in as one that owns nothing, by ${role}.databaseUrl, with GRANT ${config.databaseRoles[role]} TO it`;
+  const excess = excessOf(facts, role);
+  if (excess !== undefined) {
+    const seen = `${facts.login} ${excess}`;
+    return config.allowPrivilegedDatabaseRole ? note(at, `${seen}, which is allowed`, mend) : broken(at, seen, mend);
+  }
+  if (!facts[role]) return broken(at, `${facts.login} has no rights to the tables`, mend);
+  return ok(at, role === "api" ? `${facts.login}: one tenant at a time` : `${facts.login}: all tenants, and no tables`);
 }
 
 /** Host, port and name; never the user's password, nor the options that may hold one. */
@@ -78,7 +118,6 @@ interface ServerFacts {
   connections: number;
   standby: boolean;
   readOnly: string;
-  mayCreate: boolean;
   encoding: string;
   /** The server's clock less this machine's; the way there and back is halved. */
   skewMs: number;
@@ -90,8 +129,7 @@ async function factsOf(database: Database): Promise<ServerFacts> {
       current_setting('synchronous_commit') AS commits, current_setting('full_page_writes') AS pages,
       current_setting('max_connections')::integer AS "connectionsMax",
       (SELECT count(*)::integer FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
-      pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only') AS "readOnly",
-      has_schema_privilege(current_schema(), 'CREATE') AS "mayCreate", current_setting('server_encoding') AS encoding`);
+      pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only') AS "readOnly", current_setting('server_encoding') AS encoding`);
   const [row] = rows;
   if (row === undefined) throw new Error("PostgreSQL answered with nothing");
   const beforeMs = Date.now();
@@ -112,7 +150,7 @@ function versionFinding({ version, encoding }: ServerFacts): DoctorFinding {
   return ok(at, seen);
 }
 
-function rightsFinding({ standby, readOnly, mayCreate }: ServerFacts): DoctorFinding {
+function rightsFinding({ standby, readOnly }: ServerFacts): DoctorFinding {
   const at = { check: "database.rights", looked: "what its user may do there" };
   if (standby) return broken(at, "a standby: nothing can be written", "name the primary in databaseUrl");
   if (readOnly === "on")
@@ -121,13 +159,7 @@ function rightsFinding({ standby, readOnly, mayCreate }: ServerFacts): DoctorFin
       "transactions are read-only",
       "ALTER ROLE or DATABASE ... SET default_transaction_read_only = off",
     );
-  if (mayCreate !== true)
-    return broken(
-      at,
-      "it may not make tables",
-      "GRANT CREATE ON SCHEMA public TO the user, or let it own the database",
-    );
-  return ok(at, "write, and make tables");
+  return ok(at, "write");
 }
 
 function durabilityFinding({ fsync, commits, pages }: ServerFacts): DoctorFinding {

@@ -5,6 +5,7 @@ import { bootstrap } from "../service/bootstrap.ts";
 import { type Database, openDatabase } from "../store/database.ts";
 import { type EmbeddedServer, lacksSpaceForDatabase, startEmbedded } from "../store/embedded/embedded.ts";
 import { migrate, requireSchema, schemaState } from "../store/migrate.ts";
+import { DATABASE_ROLES, type DatabaseRole, type DatabaseRoles } from "../store/roles.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { type DatabaseKeeper, keepDatabase } from "./database-keeper.ts";
 import { giveBackMemorySoon } from "./give-back-memory.ts";
@@ -19,6 +20,8 @@ export interface AllRolesOptions {
   /** The program's entry, to start each role's process from. */
   entry: string;
   log: ProgramLog;
+  /** What ends the start before any role has begun, such as policies that are not in force; throws then. */
+  checkDatabase(database: Database): Promise<void>;
   /** Prints for the person who started it. */
   say(line: string): void;
 }
@@ -60,18 +63,23 @@ async function keptDatabase({ config, log }: AllRolesOptions): Promise<DatabaseK
 
 async function runOn(
   starting: Promise<DatabaseKeeper | undefined>,
-  { config, entry, log, say }: AllRolesOptions,
+  options: AllRolesOptions,
   stopped: Promise<void>,
 ): Promise<number> {
+  const { config, entry, log, say } = options;
   const prepared = starting.then(async (kept) => {
     const url = kept?.server.url ?? config.databaseUrl ?? "";
-    return { kept, url, firstToken: await prepareDatabase(url, config) };
+    return { kept, url, firstToken: await prepareDatabase(url, options) };
   });
   let supervisor: Supervisor | undefined;
   try {
     const roles = rolesOf(
       config,
-      prepared.then(({ url }) => url),
+      prepared.then(
+        ({ kept, url }) =>
+          (role) =>
+            config[role].databaseUrl ?? kept?.server.urlAs(role) ?? url,
+      ),
     );
     supervisor = await supervise(entry, roles, log);
     const { kept, firstToken } = await prepared;
@@ -91,16 +99,25 @@ async function runOn(
   }
 }
 
-async function prepareDatabase(url: string, config: Config): Promise<string | undefined> {
+async function prepareDatabase(
+  url: string,
+  { config, checkDatabase }: Pick<AllRolesOptions, "checkDatabase" | "config">,
+): Promise<string | undefined> {
   const database = await openDatabase(url, { max: 1, applicationName: "continuum-start" });
   try {
-    if (await migratesNow(database, config)) await migrate(database);
+    if (await migratesNow(database, config)) await migrate(database, undefined, databaseRoles(config));
     else await requireSchema(database);
+    await checkDatabase(database);
     const made = await bootstrap({ database, nowMs: Date.now }, { tenant: config.tenant });
     return made?.token;
   } finally {
     await database.close();
   }
+}
+
+/** The embedded database's logins have names of ours. */
+function databaseRoles(config: Config): DatabaseRoles {
+  return config.databaseUrl === undefined ? DATABASE_ROLES : config.databaseRoles;
 }
 
 /**
@@ -115,10 +132,11 @@ async function migratesNow(database: Database, config: Config): Promise<boolean>
  * In the order that they are stopped in, turned round: the API first, the data plane last. The data plane needs no
  * database and starts at once, beside the making of one.
  */
-function rolesOf(config: Config, databaseUrl: Promise<string>): SupervisedRole[] {
+function rolesOf(config: Config, databaseUrl: Promise<(role: DatabaseRole) => string>): SupervisedRole[] {
   const workers = Array.from({ length: config.worker.count }, (_, index) => `worker-${index + 1}`);
   return ["serve", ...workers, "api"].map((name) => {
     const role = name.replace(/-\d+$/, "");
+    const isApi = role === "api";
     const portVariable = PORT_VARIABLES[role] ?? "";
     const own = role === "worker" ? { [portVariable]: opsPort(config, name) } : {};
     return {
@@ -128,7 +146,13 @@ function rolesOf(config: Config, databaseUrl: Promise<string>): SupervisedRole[]
       env:
         role === "serve"
           ? async () => childEnvironment(config, undefined)
-          : async () => ({ ...LEAN_ALLOCATOR, ...childEnvironment(config, await databaseUrl), ...own }),
+          : async () => ({
+              ...{
+                ...LEAN_ALLOCATOR,
+                ...childEnvironment(config, (await databaseUrl)(isApi ? "api" : "worker")),
+                ...own,
+              },
+            }),
       portVariable,
       keepsListener: role === "serve",
     };

@@ -20,7 +20,8 @@ test("a role finds the settings of its supervisor, and the database behind a ref
 });
 
 test("a role that has no business with the database is not handed its password, whoever runs the database", () => {
-  for (const config of [configOf({}), configOf({ CONTINUUM_DATABASE_URL: "env:OWN", OWN: URL })]) {
+  const logins = { CONTINUUM_API_DATABASE_URL: "env:OWN", CONTINUUM_WORKER_DATABASE_URL: "env:OWN", OWN: URL };
+  for (const config of [configOf({}), configOf({ CONTINUUM_DATABASE_URL: "env:OWN", ...logins })]) {
     const env = childEnvironment(config, undefined);
     expect(JSON.stringify(env)).not.toContain("a-password");
     expect(env["CONTINUUM_DATABASE_URL"]).toBeUndefined();

@@ -22,7 +22,8 @@ export function childEnvironment(config: Config, databaseUrl: string | undefined
   // written) in our own folder, since what lies in there is run. Node's answer names the folder of its own version in it.
   const kept = getCompileCacheDir();
   env["NODE_COMPILE_CACHE"] ??= kept === undefined ? join(config.dataDir, "compile-cache") : dirname(kept);
-  delete env["CONTINUUM_DATABASE_URL"];
+  // Each role is told of its own login alone, by the one name.
+  for (const name of ["DATABASE_URL", "API_DATABASE_URL", "WORKER_DATABASE_URL"]) delete env[`CONTINUUM_${name}`];
   delete env[DATABASE_URL_VARIABLE];
   if (databaseUrl === undefined) return env;
   return { ...env, CONTINUUM_DATABASE_URL: `env:${DATABASE_URL_VARIABLE}`, [DATABASE_URL_VARIABLE]: databaseUrl };

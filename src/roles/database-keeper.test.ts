@@ -22,7 +22,7 @@ async function server(url: string): Promise<EmbeddedServer> {
   children.push(child);
   await once(child, "spawn");
   const stop = async () => void child.kill("SIGKILL");
-  return { url, pid: child.pid ?? 0, ownedHere: true, clusterDir: "", stop };
+  return { url, urlAs: () => url, pid: child.pid ?? 0, ownedHere: true, clusterDir: "", stop };
 }
 
 test("a server that falls is started again, also when the first try fails", async () => {

@@ -12,6 +12,7 @@ import { checkEmpty, checkSchema, loadDatabase } from "../../store/backup/load-d
 import type { Database, Transaction } from "../../store/database.ts";
 import { settleRestored } from "../../store/queries/restored-work.ts";
 import { listTenants } from "../../store/queries/tenant-list.ts";
+import type { DatabaseRoles } from "../../store/roles.ts";
 
 import type { BackupParts } from "./backup-parts.ts";
 import { entryOf, verifyBackup } from "./verify-backup.ts";
@@ -20,6 +21,8 @@ export interface RestoreBackupOptions {
   path: string;
   parts: BackupParts;
   dataDir: string;
+  /** Who gets which rights to the tables; those of the embedded database when not said. */
+  databaseRoles?: DatabaseRoles;
   /** Opens the database to fill; called once the whole file was found to be sound. The caller closes it. */
   openDatabase(): Promise<Database>;
   nowMs(): number;
@@ -54,6 +57,7 @@ export async function restoreBackup(options: RestoreBackupOptions): Promise<Rest
     const configFile = await restoreConfig(archive, manifest, dataDir);
     const restored = { tenants: 0, openRollouts: 0, auditEntries: 0 };
     await loadDatabase(database, manifest, {
+      roles: options.databaseRoles,
       rows: (table) => rowsOf(archive, manifest, table),
       complete: async (tx) => void Object.assign(restored, await complete(tx, summary, nowMs())),
     });

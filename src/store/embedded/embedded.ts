@@ -1,9 +1,10 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, createHmac, randomBytes } from "node:crypto";
 import { mkdir, readFile, realpath, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openDatabase } from "../database.ts";
+import { DATABASE_ROLES, type DatabaseRole } from "../roles.ts";
 import { StoreError, type StoreLog } from "../store-error.ts";
 import { findBinaries } from "./binaries.ts";
 import { type Cluster, dataVersion, initialise, launch, runningServer, shutDown } from "./cluster.ts";
@@ -24,8 +25,10 @@ export interface EmbeddedOptions {
 }
 
 export interface EmbeddedServer {
-  /** `postgres://...` with the password in it: never log it. */
+  /** `postgres://...` of the superuser, for migrations, with the password in it: never log it. */
   url: string;
+  /** The same for a login that owns nothing; whoever knows its password knows nothing of the superuser's. */
+  urlAs(role: DatabaseRole): string;
   /** Of the server process. */
   pid: number;
   /** True when this call started it; false when it was running. */
@@ -60,7 +63,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     const launched = async () => {
       const server = running ?? (await launchOnSomePort(cluster, options));
       await addUser(root);
-      await ensureDatabase(url(server.port, "postgres"));
+      await ensureDatabase(url(server.port, "postgres"), password);
       return server;
     };
     const [started, synced] = await Promise.allSettled([launched(), syncFresh(cluster)]);
@@ -74,6 +77,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     options.log?.info(running === undefined ? "database-started" : "database-attached", { port, pid });
     return {
       url: url(port, "continuum"),
+      urlAs: (role) => `postgres://${DATABASE_ROLES[role]}:${passwordOf(role, password)}@127.0.0.1:${port}/continuum`,
       pid,
       ownedHere: running === undefined,
       clusterDir: root,
@@ -206,14 +210,33 @@ async function launchOnSomePort(cluster: Cluster, options: EmbeddedOptions): Pro
   }
 }
 
-async function ensureDatabase(adminUrl: string): Promise<void> {
+async function ensureDatabase(adminUrl: string, password: string): Promise<void> {
   const admin = await openDatabase(adminUrl, { max: 1, applicationName: "continuum-setup" });
   try {
-    const { rowCount } = await admin.query("SELECT 1 FROM pg_database WHERE datname = 'continuum'");
-    if (rowCount === 0) await admin.query("CREATE DATABASE continuum");
+    const { rows } = await admin.query<{ made: boolean; logins: string[] }>(
+      `SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'continuum') AS made,
+         ARRAY(SELECT rolname::text FROM pg_roles WHERE rolcanlogin) AS logins`,
+    );
+    const { made, logins } = rows[0] ?? { made: false, logins: [] };
+    for (const role of ["api", "worker"] as const) {
+      if (!logins.includes(DATABASE_ROLES[role])) await admin.query(loginStatement(role, password));
+    }
+    if (!made) await admin.query("CREATE DATABASE continuum");
   } finally {
     await admin.close();
   }
+}
+
+/** A migration that came first made the role without a login. Both are names and passwords of ours, which need no escaping. */
+function loginStatement(role: DatabaseRole, password: string): string {
+  const name = DATABASE_ROLES[role];
+  return `DO $make$ BEGIN CREATE ROLE ${name}; EXCEPTION WHEN duplicate_object THEN NULL; END $make$;
+    ALTER ROLE ${name} LOGIN PASSWORD '${passwordOf(role, password)}'`;
+}
+
+/** Of one password each login has its own, so that there is one secret to keep and none leads to another. */
+function passwordOf(role: DatabaseRole, password: string): string {
+  return createHmac("sha256", password).update(`continuum/login/${role}`).digest("base64url");
 }
 
 function freePort(): Promise<number> {

@@ -6,6 +6,12 @@ interface Versioned {
   storeVersion?: number;
 }
 
+/** A key is the JSON of a list that begins with its tenant; the policy on the table reads it so as well. */
+export function tenantOfKey(key: string): string {
+  const [tenant] = JSON.parse(key) as [string];
+  return tenant;
+}
+
 /**
  * Keeps the simulated target's endpoints in PostgreSQL, so that every process sees the same ones. Between the load and
  * the save of one process another may have saved: the later one is refused as `unreachable`, which its caller tries

@@ -35,7 +35,11 @@ function counted(count: number): string {
 
 /** What is well formed and still ends a start. */
 function startProblems(config: Config, { variables }: Environment): string[] {
-  const references = { "artifacts.keyReference": config.artifacts, "webhooks.keyReference": config.webhooks };
+  const references = {
+    "artifacts.keyReference": config.artifacts,
+    "webhooks.keyReference": config.webhooks,
+    "policy.keyReference": config.policy,
+  };
   const missing = Object.entries(references).flatMap(([setting, { keyReference }]) => {
     const name = /^env:(.*)$/.exec(keyReference)?.[1];
     return name === undefined || variables[name]
@@ -50,7 +54,13 @@ function withoutSecrets(config: Config): Record<string, unknown> {
   const { linkBaseUrl, ...webhooks } = config.webhooks;
   const link = linkBaseUrl === undefined ? {} : { linkBaseUrl: linkBaseUrl.replace(/\/\/[^/@]*@/, "//(not shown)@") };
   const databaseUrl = config.databaseUrl === undefined ? "embedded" : "set (not shown)";
-  return { ...config, databaseUrl, webhooks: { ...webhooks, ...link } };
+  const hidden = (login: { databaseUrl?: string }) =>
+    login.databaseUrl === undefined ? {} : { databaseUrl: "set (not shown)" };
+  const logins = {
+    api: { ...config.api, ...hidden(config.api) },
+    worker: { ...config.worker, ...hidden(config.worker) },
+  };
+  return { ...config, ...logins, databaseUrl, webhooks: { ...webhooks, ...link } };
 }
 
 function shownLines(shown: object, sources: Readonly<Record<string, string>>): Record<string, string> {
