@@ -4,6 +4,7 @@ import { approvalOperations } from "./approval-operations.ts";
 import { type Operation, PRINCIPAL_KINDS, ROLES } from "./operation.ts";
 import { action, byEndpoint, byId, comment, page } from "./operation-parts.ts";
 import { peopleOperations } from "./people-operations.ts";
+import { policyOperations } from "./policy-operations.ts";
 import { trustOperations } from "./trust-operations.ts";
 import {
   artifactSchema,
@@ -237,38 +238,6 @@ export const operations = {
     output: z.string(),
     produces: "ndjson",
   },
-  "policy.list": {
-    summary: "The policy set in force",
-    method: "GET",
-    path: "/v1/policy",
-    permission: "read",
-    output: z.object({
-      digest: digestSchema,
-      policies: z.array(
-        z.object({
-          id: z.string(),
-          clause: z.string(),
-          level: z.string(),
-          gate: z.string(),
-          reason: z.string(),
-          source: z.string(),
-        }),
-      ),
-    }),
-  },
-  "prices.show": {
-    summary: "Prices that decisions use",
-    method: "GET",
-    path: "/v1/prices",
-    permission: "read",
-    output: z.object({
-      asOf: z.string(),
-      source: z.string(),
-      confidence: z.string(),
-      region: z.string(),
-      usdPerHour: z.record(z.string(), z.number()),
-    }),
-  },
   "breakers.show": {
     summary: "An endpoint's circuit breaker",
     method: "GET",
@@ -290,6 +259,7 @@ export const operations = {
   ...approvalOperations,
   ...peopleOperations,
   ...trustOperations,
+  ...policyOperations,
   ...webhookOperations,
 } as const satisfies Record<string, Operation>;
 

@@ -10,7 +10,7 @@ import { type FactsQuestion, gatherFacts } from "./facts.ts";
 
 type AdmissionParts = Pick<
   EngineParts,
-  "artifacts" | "defaultSettings" | "nowMs" | "policySet" | "prices" | "signatures"
+  "artifacts" | "defaultSettings" | "images" | "nowMs" | "policySet" | "prices" | "signatures"
 >;
 
 /** Decides a plan with what the server knows now. Inside a transaction that holds the environment's lock, it binds. */

@@ -4,7 +4,7 @@ import type { PolicySet } from "../core/policy/load-policy-set.ts";
 import type { Rollout, RolloutEvent } from "../core/rollout/rollout.ts";
 import type { Artifacts } from "../drivers/artifacts/artifacts.ts";
 import type { Images } from "../drivers/images/images.ts";
-import type { MockSignatures, Signatures } from "../drivers/signatures/signatures.ts";
+import type { LiveSignatures, MockSignatures } from "../drivers/signatures/signatures.ts";
 import type { Target } from "../drivers/target/target.ts";
 import type { Database } from "../store/database.ts";
 
@@ -16,7 +16,7 @@ export interface EngineParts {
   /** The registries that images lie in. */
   images: Images;
   /** Who judges signed statements: the real ones for live plans, mocks for simulated ones, and never the other way. */
-  signatures: { live: Signatures; simulated: MockSignatures };
+  signatures: { live: LiveSignatures; simulated: MockSignatures };
   policySet: PolicySet;
   prices: PriceTable;
   /** What a tenant that set nothing of its own gets. */

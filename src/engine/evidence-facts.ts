@@ -1,31 +1,39 @@
+import { baselineFit } from "../core/baseline/baseline-fit.ts";
 import { ContinuumError } from "../core/error.ts";
+import { canonicalPlan, sha256Digest } from "../core/plan/canonical.ts";
 import type { Plan } from "../core/plan/schema.ts";
 import type { Facts } from "../core/policy/decision.ts";
 import type { ArtifactInfo } from "../drivers/artifacts/artifacts.ts";
 import type { Queryable } from "../store/database.ts";
-import { evidenceBundles, trustedKeys } from "../store/queries/evidence.ts";
 import type { EngineParts } from "./engine.ts";
+import { gatherPieces } from "./evidence-pieces.ts";
+import { storeDigest } from "./evidence-subjects.ts";
+import { imageSignedInRegistry } from "./image-evidence.ts";
 
-export type EvidenceFacts = Required<Pick<Facts, "unknownNames" | "evidence" | "evidenceProblems">>;
+export type EvidenceFacts = Required<Pick<Facts, "unknownNames" | "evidence" | "evidenceProblems" | "evidenceUnread">>;
 
-type EvidenceParts = Pick<EngineParts, "artifacts" | "nowMs" | "signatures">;
-interface Subject {
+export type EvidenceParts = Pick<EngineParts, "artifacts" | "images" | "nowMs" | "signatures">;
+export interface EvidenceSubject {
   tenant: string;
   plan: Plan;
+  planDigest: string;
   gate: Facts["gate"];
 }
 
 /**
- * What is there for a plan, each time looked at anew: signatures are verified over the stored bytes against the keys
- * that are trusted now, the store is asked whether the artifact is encrypted, and at a gate its bytes are read and
- * hashed again. Kinds that nothing verifies yet are absent, which the policy reads as missing.
+ * What is there for a plan, each time looked at anew: signatures are verified over the stored bytes by those who are
+ * trusted now, the store is asked whether the artifact is encrypted, and at a gate its bytes are read and hashed again,
+ * compared with the baseline, and the image's registry is asked. What a proposal does not look at stands in
+ * `evidenceUnread`: whether it is there shows at the gate.
  */
-export async function gatherEvidence(db: Queryable, parts: EvidenceParts, subject: Subject): Promise<EvidenceFacts> {
-  const facts: EvidenceFacts = { unknownNames: [], evidence: {}, evidenceProblems: {} };
+export async function gatherEvidence(
+  db: Queryable,
+  parts: EvidenceParts,
+  subject: EvidenceSubject,
+): Promise<EvidenceFacts> {
+  const facts: EvidenceFacts = { unknownNames: [], evidence: {}, evidenceProblems: {}, evidenceUnread: [] };
   const { model, monitor } = subject.plan.spec;
-  if (model.image !== undefined) {
-    facts.evidenceProblems["image-signature"] = "This server cannot verify image signatures yet.";
-  }
+  const atGate = subject.gate === "verify" || subject.gate === "pre-provision";
   const baseline = monitor?.baseline;
   if (baseline !== undefined && !(await isInStore(parts, subject.tenant, baseline))) facts.unknownNames.push(baseline);
   const digest = storeDigest(model.artifact);
@@ -35,21 +43,25 @@ export async function gatherEvidence(db: Queryable, parts: EvidenceParts, subjec
     facts.unknownNames.push(model.artifact);
     return facts;
   }
+  await addPieces(db, parts, subject, facts);
   if (info === "corrupt") {
     facts.evidenceProblems.encryption = "The artifact's stored bytes cannot be authenticated.";
     return facts;
   }
   if (info.encrypted) facts.evidence.encryption = true;
   else facts.evidenceProblems.encryption = "The artifact lies in the store unencrypted.";
-  await addArtifactDigest(parts, { ...subject, digest }, facts);
-  await addTests(db, parts, { tenant: subject.tenant, digest }, facts);
+  if (atGate) {
+    await addArtifactAndBaseline(parts, { ...subject, digest }, facts);
+    // What a simulated plan names need not exist anywhere.
+    const isReal = subject.plan.spec.target !== "simulated";
+    if (isReal && model.image !== undefined && facts.evidence["image-signature"] !== true) {
+      await addRegistry(db, parts, { tenant: subject.tenant, image: model.image }, facts);
+    }
+  } else facts.evidenceUnread.push("artifact-digest", "baseline", ...(model.image === undefined ? [] : IMAGE));
   return facts;
 }
 
-/** The digest of an artifact in the encrypted store; undefined for any other reference. */
-export function storeDigest(reference: string): string | undefined {
-  return reference.startsWith("store:") ? reference.slice("store:".length) : undefined;
-}
+const IMAGE = ["image-signature"] as const;
 
 async function isInStore(parts: EvidenceParts, tenant: string, reference: string): Promise<boolean> {
   const digest = storeDigest(reference);
@@ -70,51 +82,68 @@ async function statOf(
   }
 }
 
-/** Reading decrypts and hashes every byte, so it is left to the gates that ask for it. */
-async function addArtifactDigest(
+async function addPieces(
+  db: Queryable,
   parts: EvidenceParts,
-  { tenant, digest, gate }: Subject & { digest: string },
+  { tenant, plan, planDigest }: EvidenceSubject,
   facts: EvidenceFacts,
 ): Promise<void> {
-  if (gate !== "verify" && gate !== "pre-provision") return;
-  try {
-    await parts.artifacts.read(tenant, digest);
-    facts.evidence["artifact-digest"] = true;
-  } catch (error) {
-    if (!(error instanceof ContinuumError) || (error.code !== "corrupt" && error.code !== "not-found")) throw error;
+  const message = canonicalPlan(plan);
+  if (sha256Digest(message) !== planDigest)
+    throw new Error("broken invariant: a plan is asked about by its own digest");
+  const found = await gatherPieces(db, parts, { tenant, plan, planDigest, message });
+  for (const { kind } of found.counting) facts.evidence[kind] = true;
+  Object.assign(facts.evidenceProblems, found.problems);
+}
+
+/** Reading decrypts and hashes every byte, so it is left to the gates that ask for it, and done once. */
+async function addArtifactAndBaseline(
+  parts: EvidenceParts,
+  { tenant, digest, plan }: EvidenceSubject & { digest: string },
+  facts: EvidenceFacts,
+): Promise<void> {
+  const model = await readWhole(parts, tenant, digest);
+  if (model === undefined) {
     facts.evidenceProblems["artifact-digest"] = "The artifact's stored bytes are not those of its digest.";
     // An artifact that cannot be authenticated is not encrypted storage either: nothing vouches for what lies there.
     delete facts.evidence.encryption;
     facts.evidenceProblems.encryption = "The artifact's stored bytes cannot be authenticated.";
+    return;
+  }
+  facts.evidence["artifact-digest"] = true;
+  const { monitor } = plan.spec;
+  const baselineDigest = monitor?.baseline === undefined ? undefined : storeDigest(monitor.baseline);
+  if (baselineDigest === undefined) return;
+  const baseline = await readWhole(parts, tenant, baselineDigest);
+  if (baseline === undefined) {
+    facts.evidenceProblems.baseline = "The baseline's stored bytes are not those of its digest.";
+    return;
+  }
+  const fit = baselineFit({ model, baseline, monitor });
+  if (fit.fits) facts.evidence.baseline = true;
+  else facts.evidenceProblems.baseline = fit.problem;
+}
+
+/** The bytes, hashed again; undefined when they are gone or are not those of their digest. */
+async function readWhole(parts: EvidenceParts, tenant: string, digest: string): Promise<Uint8Array | undefined> {
+  try {
+    const bytes = await parts.artifacts.read(tenant, digest);
+    return sha256Digest(bytes) === digest ? bytes : undefined;
+  } catch (error) {
+    if (error instanceof ContinuumError && (error.code === "corrupt" || error.code === "not-found")) return undefined;
+    throw error;
   }
 }
 
-async function addTests(
+async function addRegistry(
   db: Queryable,
-  { signatures: { live }, nowMs }: EvidenceParts,
-  at: { tenant: string; digest: string },
+  parts: EvidenceParts,
+  at: { tenant: string; image: string },
   facts: EvidenceFacts,
 ): Promise<void> {
-  const about = { tenant: at.tenant, subjectDigest: at.digest, kind: "tests" };
-  const bundles = await evidenceBundles(db, about);
-  if (bundles.length === 0) return;
-  const keys = await trustedKeys(db, at.tenant, "tests");
-  // Newest first: the last word of a trusted key counts, so that a failed run takes back what an earlier one vouched for.
-  for (const bundle of bundles) {
-    const verified = await live.verify("tests", bundle, {
-      subjectDigest: at.digest,
-      trustedKeys: keys,
-      nowMs: nowMs(),
-    });
-    if (verified.ok) {
-      facts.evidence.tests = true;
-      delete facts.evidenceProblems.tests;
-      return;
-    }
-    facts.evidenceProblems.tests ??= verified.reason;
-    if (verified.code === "not-passed") {
-      facts.evidenceProblems.tests = verified.reason;
-      return;
-    }
-  }
+  const answer = await imageSignedInRegistry(db, parts, at);
+  if (answer.signed) {
+    facts.evidence["image-signature"] = true;
+    delete facts.evidenceProblems["image-signature"];
+  } else facts.evidenceProblems["image-signature"] ??= answer.problem;
 }

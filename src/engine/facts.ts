@@ -23,7 +23,7 @@ export interface FactsQuestion {
   scaling?: boolean;
 }
 
-type FactsParts = Pick<EngineParts, "artifacts" | "defaultSettings" | "nowMs" | "policySet" | "prices" | "signatures">;
+type FactsParts = Pick<EngineParts, "artifacts" | "defaultSettings" | "images" | "nowMs" | "policySet" | "prices" | "signatures">;
 
 /**
  * What the server knows about a plan, and the policy that it is decided by, read at one moment: nothing is decided by a
@@ -46,7 +46,7 @@ export async function gatherFacts(
   const policy = await activePolicy(db, parts, { tenant, digest: row.policyDigest });
   const settings = settingsFrom(policy.settings, row.settings);
   const breaker = breakerOf(row, settings, parts.nowMs());
-  const { unknownNames, evidence, evidenceProblems } = await gatherEvidence(db, parts, question);
+  const { unknownNames, evidence, evidenceProblems, evidenceUnread } = await gatherEvidence(db, parts, question);
   const { kind } = question.principal;
   const facts: Facts = {
     gate: question.gate,
@@ -64,6 +64,7 @@ export async function gatherFacts(
     unknownNames,
     evidence: { ...evidence, ...(row.dryRun ? { "dry-run": true } : {}) },
     evidenceProblems,
+    evidenceUnread,
     // Whoever approved saw what another policy asked for.
     approvals: rollout?.policyDigest === policy.digest ? validApprovals(rollout, row.principals) : [],
     snapshot: rollout !== undefined && hasVerifiedSnapshot(rollout, row.snapshot),

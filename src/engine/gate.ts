@@ -4,6 +4,7 @@ import type { Plan } from "../core/plan/schema.ts";
 import type { EvidenceKind, Gate } from "../core/policy/decision.ts";
 import { refusals } from "../core/policy/refusals.ts";
 import type { Rollout } from "../core/rollout/rollout.ts";
+import type { Trust } from "../drivers/signatures/signatures.ts";
 import { readRolloutAndPlan } from "../store/queries/rollouts.ts";
 import { decideNow } from "./admission.ts";
 import type { EngineParts } from "./engine.ts";
@@ -16,7 +17,7 @@ export interface GateRefusal {
 
 type GateParts = Pick<
   EngineParts,
-  "artifacts" | "database" | "defaultSettings" | "nowMs" | "policySet" | "prices" | "signatures"
+  "artifacts" | "database" | "defaultSettings" | "images" | "nowMs" | "policySet" | "prices" | "signatures"
 >;
 
 /**
@@ -64,10 +65,16 @@ export async function mockAnswers(
 
 async function judgeMock(parts: GateParts, { planDigest: subjectDigest }: Rollout, of: EvidenceKind): Promise<void> {
   const { simulated } = parts.signatures;
-  const context = { subjectDigest, trustedKeys: [], nowMs: parts.nowMs() };
+  const context = { subjectDigest, trust: NOBODY, nowMs: parts.nowMs() };
   const verdict = await simulated.verify(of, simulated.make(of, subjectDigest), context);
   assert(verdict.ok && verdict.simulated, "a mock is judged by mocks, and says that it is one");
 }
+
+/** Mocks are judged by what they are; no trust of the tenant is lent to them. */
+const NOBODY: Trust = {
+  ...{ signers: [], builders: [], trustedRoot: null },
+  maxAgeMs: { tests: 0, "manifest-signature": 0, "image-signature": 0, provenance: 0 },
+};
 
 function questionAt(rollout: Rollout, plan: Plan, gate: Gate): FactsQuestion {
   const { tenant, planDigest: digest } = rollout;

@@ -12,6 +12,7 @@ import { endpointHandlers } from "./endpoints.ts";
 import { evidenceHandlers } from "./evidence.ts";
 import type { Handler, Handlers, ServiceParts } from "./handler.ts";
 import { performOnce } from "./idempotency.ts";
+import { identityHandlers } from "./identities.ts";
 import { keyHandlers } from "./keys.ts";
 import { peopleHandlers } from "./people.ts";
 import { planHandlers } from "./plans.ts";
@@ -25,6 +26,7 @@ import { principalOfSession } from "./sessions.ts";
 import { createSignIn } from "./sign-in.ts";
 import { tokenHash } from "./token.ts";
 import { tokenHandlers } from "./tokens.ts";
+import { trustHandlers } from "./trust.ts";
 import { webhookHandlers } from "./webhooks.ts";
 
 /** How many tenants' use cases are kept put together; one that asks again later has its own put together anew. */
@@ -73,6 +75,8 @@ function handlersOf(parts: ServiceParts): Handlers<OperationName> {
     ...artifactHandlers(parts),
     ...evidenceHandlers(parts),
     ...keyHandlers(parts),
+    ...identityHandlers(parts),
+    ...trustHandlers(parts),
     ...tokenHandlers(parts),
     ...principalHandlers(),
     ...auditHandlers(parts),

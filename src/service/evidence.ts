@@ -1,83 +1,140 @@
 import { z } from "zod";
 import type { OperationOutput } from "../contract/operations.ts";
-import { assert } from "../core/error.ts";
-import { readBundle, writeDsseBundle } from "../core/evidence/bundle.ts";
-import { parsePublicKey } from "../core/evidence/public-key.ts";
-import { authenticateTestEvidence } from "../core/evidence/verify-trusted.ts";
-import { sha256Digest } from "../core/plan/canonical.ts";
-import { appendAudit } from "../engine/audit-log.ts";
-import { type EvidenceRow, insertEvidence, listEvidence, trustedKeys } from "../store/queries/evidence.ts";
+import { readBundle } from "../core/evidence/bundle.ts";
+import type { Accepted } from "../drivers/signatures/signatures.ts";
+import { appendAudit, textDigest } from "../engine/audit-log.ts";
+import { loadTrust } from "../engine/trust.ts";
+import {
+  type EvidenceRow,
+  insertEvidence,
+  listEvidence,
+  readEvidence,
+  revokeEvidence,
+} from "../store/queries/evidence.ts";
+import { readPlanBytes } from "../store/queries/rollouts.ts";
+import { changeTrust } from "./change-trust.ts";
 import { decodeCursor, PAGE_LIMIT, toPage } from "./cursor.ts";
-import type { Handlers, ServiceParts } from "./handler.ts";
-import { refuse } from "./refusal.ts";
+import type { Call, Handlers, ServiceParts } from "./handler.ts";
+import { notFound, refuse } from "./refusal.ts";
+import { optionalTime } from "./rollout-view.ts";
+
+type EvidenceView = OperationOutput<"evidence.add">;
 
 const afterShape = z.tuple([z.number(), z.string(), z.string()]);
 
-export function evidenceHandlers(parts: ServiceParts): Handlers<"evidence.add" | "evidence.list"> {
+export function evidenceHandlers(parts: ServiceParts): Handlers<"evidence.add" | "evidence.list" | "evidence.revoke"> {
   return {
-    /** What no trusted key signed is not stored at all; a failed test result is, and lets nothing pass. */
-    "evidence.add": async ({ principal, actor, input }) => {
-      const { tenant } = principal;
-      const given = Buffer.from(JSON.stringify(input.body.bundle), "utf8");
-      const nowMs = parts.nowMs();
-      const keys = await trustedKeys(parts.database, tenant, "tests");
-      const authentic = authenticateTestEvidence(given, { trustedKeys: keys, nowMs });
-      if (!authentic.ok) return refuse("untrusted-evidence", `The evidence was refused: ${authentic.reason}.`);
-      const { evidence } = authentic;
-      const bundle = normalForm(given, { keys, keyId: evidence.keyId });
-      const rows = evidence.subjectDigests.map((subjectDigest) => ({
-        id: sha256Digest(bundle),
-        subjectDigest,
-        kind: evidence.kind,
-        predicateType: evidence.predicateType,
-        keyId: evidence.keyId,
-        result: evidence.predicate.result,
-        addedBy: principal.id,
-        addedAt: new Date(nowMs),
-      }));
-      const [first] = rows;
-      if (first === undefined) return refuse("untrusted-evidence", "The statement has no subject.");
-      await parts.database.transaction(async (tx) => {
-        for (const row of rows) {
-          if (!(await insertEvidence(tx, tenant, { ...row, bundle }))) continue;
-          const { id, subjectDigest, keyId, kind, result } = row;
-          const details = { bundleDigest: id, subjectDigest, keyId, kind, result };
-          const at = { tenant, atMs: nowMs, actor, action: "evidence.add", outcome: "accepted" as const };
-          await appendAudit(tx, { ...at, subject: `artifact:${subjectDigest}`, details });
-        }
-      });
-      return view(first);
-    },
+    "evidence.add": (call) => add(parts, call),
 
     "evidence.list": async ({ principal, input }) => {
-      const { subject, cursor, limit = PAGE_LIMIT } = input.query;
+      const { subject, kind, cursor, limit = PAGE_LIMIT } = input.query;
       const after = decodeCursor("evidence.list", cursor, afterShape);
       const rows = await listEvidence(parts.database, {
         tenant: principal.tenant,
         limit: limit + 1,
         ...(subject === undefined ? {} : { subject }),
+        ...(kind === undefined ? {} : { kind }),
         ...(after === undefined ? {} : { after: { addedAtMs: after[0], id: after[1], subject: after[2] } }),
       });
       const keyOf = (row: EvidenceRow) => [row.addedAt.getTime(), row.id, row.subjectDigest];
       return toPage(rows, { list: "evidence.list", limit, keyOf, view });
     },
+
+    "evidence.revoke": (call) => revoke(parts, call),
   };
 }
 
-/**
- * The bundle with nothing in it but what was signed. What stands around that could be anything, and every variation of
- * it would be stored as another piece of evidence.
- */
-function normalForm(
-  bundle: Uint8Array,
-  { keys, keyId }: { keys: readonly { keyId: string; spkiPem: string }[]; keyId: string },
-): Buffer {
-  const read = readBundle(bundle);
-  const key = parsePublicKey(keys.find((one) => one.keyId === keyId)?.spkiPem ?? "");
-  assert(read.ok && read.value.kind === "dsse" && key.ok, "what was verified is a signed statement of a known key");
-  return Buffer.from(writeDsseBundle(key.value, read.value), "utf8");
+/** What nobody trusted signed is not stored at all; a failed test result is, and lets nothing pass. */
+async function add(parts: ServiceParts, { principal, actor, input }: Call<"evidence.add">): Promise<EvidenceView> {
+  const { tenant } = principal;
+  const { bundle, kind: wanted } = input.body;
+  const nowMs = parts.nowMs();
+  const given = Buffer.from(JSON.stringify(bundle), "utf8");
+  const message = await signedBytes(parts, { tenant, given, manifest: input.body.manifest });
+  const accepted = await parts.signatures.live.accept(given, {
+    ...{ trust: await loadTrust(parts.database, tenant), nowMs },
+    ...(message === undefined ? {} : { message }),
+  });
+  if (!accepted.ok) return refuse("untrusted-evidence", `The evidence was refused: ${accepted.reason}.`);
+  if (wanted !== undefined && accepted.kind !== wanted) {
+    return refuse("untrusted-evidence", `The evidence was refused: it is of the kind ${accepted.kind}, not ${wanted}.`);
+  }
+  const rows = accepted.subjectDigests.map((subjectDigest) =>
+    rowOf(accepted, { subjectDigest, by: principal.id, nowMs }),
+  );
+  const { id, kind, keyId, result, subjectDigests } = accepted;
+  const change = { tenant, actor, cause: `evidence/${id}`, subjects: async () => subjectDigests };
+  const stored = await changeTrust(parts, change, async (tx) => {
+    for (const row of rows) {
+      const { subjectDigest } = row;
+      if (!(await insertEvidence(tx, tenant, { ...row, bundle: accepted.bundle }))) continue;
+      const details = { bundleDigest: id, subjectDigest, keyId, kind, result };
+      const at = { tenant, atMs: nowMs, actor, action: "evidence.add", outcome: "accepted" as const };
+      await appendAudit(tx, { ...at, subject: `artifact:${subjectDigest}`, details });
+    }
+    return readEvidence(tx, tenant, id);
+  });
+  const [first] = stored;
+  return first === undefined ? notFound("evidence") : view(first);
 }
 
-function view({ addedAt, ...row }: EvidenceRow): OperationOutput<"evidence.add"> {
-  return { ...row, addedAt: addedAt.toISOString() };
+/** The bytes that a signature of a file is over: given along, or those of a plan that was submitted. */
+async function signedBytes(
+  parts: ServiceParts,
+  { tenant, given, manifest }: { tenant: string; given: Buffer; manifest: string | undefined },
+): Promise<Buffer | undefined> {
+  if (manifest !== undefined) return Buffer.from(manifest, "base64");
+  const read = readBundle(given);
+  if (!read.ok || read.value.kind !== "message" || read.value.hash !== "sha256") return undefined;
+  return readPlanBytes(parts.database, tenant, `sha256:${read.value.messageDigest.toString("hex")}`);
+}
+
+function rowOf(
+  { id, kind, predicateType, keyId, signer, result, provenAtMs }: Accepted,
+  { subjectDigest, by, nowMs }: { subjectDigest: string; by: string; nowMs: number },
+) {
+  const { issuer, subject } = signer.kind === "identity" ? signer : { issuer: null, subject: null };
+  return {
+    ...{ id, subjectDigest, kind, predicateType, keyId, issuer, subject, result, addedBy: by },
+    addedAt: new Date(nowMs),
+    provenAt: provenAtMs === null ? null : new Date(provenAtMs),
+  };
+}
+
+/** For good: the same signature is never taken again, however it is written. */
+async function revoke(
+  parts: ServiceParts,
+  { principal, actor, input }: Call<"evidence.revoke">,
+): Promise<OperationOutput<"evidence.revoke">> {
+  const { tenant } = principal;
+  const { id } = input.params;
+  const { reason } = input.body;
+  const atMs = parts.nowMs();
+  const known = await readEvidence(parts.database, tenant, id);
+  if (known.length === 0) return notFound("evidence");
+  const subjects = known.map(({ subjectDigest }) => subjectDigest);
+  const change = { tenant, actor, cause: `evidence-revoked/${id}`, subjects: async () => subjects };
+  const rows = await changeTrust(parts, change, async (tx) => {
+    for (const subjectDigest of await revokeEvidence(tx, { tenant, id, by: principal.id, reason, atMs })) {
+      const details = { bundleDigest: id, subjectDigest, ...textDigest(reason) };
+      const at = { tenant, atMs, actor, action: "evidence.revoke", outcome: "accepted" as const };
+      await appendAudit(tx, { ...at, subject: `artifact:${subjectDigest}`, details });
+    }
+    return readEvidence(tx, tenant, id);
+  });
+  return { items: rows.map(view) };
+}
+
+function view(row: EvidenceRow): EvidenceView {
+  const { id, subjectDigest, kind, predicateType, keyId, result, addedBy, issuer, subject, revokedAt } = row;
+  return {
+    ...{ id, subjectDigest, kind, predicateType, keyId, result, addedBy },
+    identity: issuer === null || subject === null ? null : { issuer, subject },
+    addedAt: row.addedAt.toISOString(),
+    provenAt: optionalTime(row.provenAt?.getTime() ?? null),
+    revoked:
+      revokedAt === null
+        ? null
+        : { at: revokedAt.toISOString(), by: row.revokedBy ?? "", reason: row.revokeReason ?? "" },
+  };
 }

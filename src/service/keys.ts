@@ -1,42 +1,23 @@
 import { z } from "zod";
 import type { OperationOutput } from "../contract/operations.ts";
-import { parsePublicKey } from "../core/evidence/public-key.ts";
+import { parseVerificationKey } from "../core/evidence/public-key.ts";
 import { appendAudit } from "../engine/audit-log.ts";
-import { listTrustedKeys, revokeTrustedKey, type TrustedKeyRow, upsertTrustedKey } from "../store/queries/evidence.ts";
+import { subjectsOfSigner } from "../store/queries/evidence.ts";
+import { listTrustedKeys, revokeTrustedKey, type TrustedKeyRow, upsertTrustedKey } from "../store/queries/trust.ts";
+import { changeTrust } from "./change-trust.ts";
 import { decodeCursor, PAGE_LIMIT, toPage } from "./cursor.ts";
-import type { Handlers, ServiceParts } from "./handler.ts";
+import type { Call, Handlers, ServiceParts } from "./handler.ts";
 import { notFound, refuse } from "./refusal.ts";
 import { optionalTime } from "./rollout-view.ts";
+
+type KeyView = OperationOutput<"keys.import">;
 
 const afterShape = z.tuple([z.string(), z.string()]);
 
 /** Which keys a tenant trusts, each for one purpose. None is trusted until a person imports it. */
 export function keyHandlers(parts: ServiceParts): Handlers<"keys.import" | "keys.list" | "keys.revoke"> {
   return {
-    "keys.import": async ({ principal, actor, input }) => {
-      const { tenant } = principal;
-      const { purpose, publicKey } = input.body;
-      const parsed = parsePublicKey(publicKey);
-      if (!parsed.ok)
-        return refuse("malformed-request", `The key ${parsed.problem.message}.`, { pointer: "/publicKey" });
-      const { keyId, spkiPem } = parsed.value;
-      const atMs = parts.nowMs();
-      const row = await parts.database.transaction(async (tx) => {
-        const key = await upsertTrustedKey(tx, {
-          tenant,
-          purpose,
-          keyId,
-          spkiPem,
-          addedBy: principal.id,
-          addedAtMs: atMs,
-        });
-        const details = { keyId, purpose };
-        const subject = `key:${keyId}`;
-        await appendAudit(tx, { tenant, atMs, actor, action: "key.import", subject, outcome: "accepted", details });
-        return key;
-      });
-      return row === undefined ? notFound("key") : view(row);
-    },
+    "keys.import": (call) => importKey(parts, call),
 
     "keys.list": async ({ principal, input }) => {
       const { cursor, limit = PAGE_LIMIT } = input.query;
@@ -49,24 +30,57 @@ export function keyHandlers(parts: ServiceParts): Handlers<"keys.import" | "keys
       return toPage(rows, { list: "keys.list", limit, keyOf: (row) => [row.purpose, row.keyId], view });
     },
 
-    "keys.revoke": async ({ principal, actor, input }) => {
-      const { tenant } = principal;
-      const { purpose, keyId } = input.params;
-      const atMs = parts.nowMs();
-      return parts.database.transaction(async (tx) => {
-        const row = await revokeTrustedKey(tx, { tenant, purpose, keyId, atMs });
-        if (row === undefined) return notFound("key");
-        const details = { keyId: row.keyId, purpose: row.purpose };
-        const subject = `key:${row.keyId}`;
-        await appendAudit(tx, { tenant, atMs, actor, action: "key.revoke", subject, outcome: "accepted", details });
-        return view(row);
-      });
-    },
+    "keys.revoke": (call) => revokeKey(parts, call),
   };
 }
 
-function view(row: TrustedKeyRow): OperationOutput<"keys.import"> {
-  const { keyId, purpose, spkiPem, addedBy, addedAt, revokedAt } = row;
-  const times = { addedAt: addedAt.toISOString(), revokedAt: optionalTime(revokedAt?.getTime() ?? null) };
-  return { keyId, purpose, publicKey: spkiPem, addedBy, ...times };
+async function importKey(parts: ServiceParts, { principal, actor, input }: Call<"keys.import">): Promise<KeyView> {
+  const { tenant } = principal;
+  const { purpose, publicKey, notAfter } = input.body;
+  const parsed = parseVerificationKey(publicKey);
+  if (!parsed.ok) return refuse("malformed-request", `The key ${parsed.problem.message}.`, { pointer: "/publicKey" });
+  const { keyId, spkiPem } = parsed.value;
+  const atMs = parts.nowMs();
+  const change = {
+    ...{ tenant, actor, cause: `key-imported/${purpose}/${keyId}/${atMs}` },
+    // A key that is given an earlier end takes what it signed with it.
+    subjects: (tx: Parameters<typeof subjectsOfSigner>[0]) => subjectsOfSigner(tx, tenant, keyId),
+  };
+  const row = await changeTrust(parts, change, async (tx) => {
+    const end = notAfter === undefined ? null : new Date(notAfter);
+    const by = { addedBy: principal.id, addedAtMs: atMs, notAfter: end };
+    const key = await upsertTrustedKey(tx, { tenant, purpose, keyId, spkiPem, ...by });
+    const details = { keyId, purpose, ...(end === null ? {} : { expiresAt: end.toISOString() }) };
+    const subject = `key:${keyId}`;
+    await appendAudit(tx, { tenant, atMs, actor, action: "key.import", subject, outcome: "accepted", details });
+    return key;
+  });
+  return row === undefined ? notFound("key") : view(row);
+}
+
+async function revokeKey(parts: ServiceParts, { principal, actor, input }: Call<"keys.revoke">): Promise<KeyView> {
+  const { tenant } = principal;
+  const { purpose, keyId } = input.params;
+  const atMs = parts.nowMs();
+  const change = {
+    ...{ tenant, actor, cause: `key-revoked/${purpose}/${keyId}/${atMs}` },
+    subjects: (tx: Parameters<typeof subjectsOfSigner>[0]) => subjectsOfSigner(tx, tenant, keyId),
+  };
+  return changeTrust(parts, change, async (tx) => {
+    const row = await revokeTrustedKey(tx, { tenant, purpose, keyId, atMs });
+    if (row === undefined) return notFound("key");
+    const details = { keyId: row.keyId, purpose: row.purpose };
+    const subject = `key:${row.keyId}`;
+    await appendAudit(tx, { tenant, atMs, actor, action: "key.revoke", subject, outcome: "accepted", details });
+    return view(row);
+  });
+}
+
+function view(row: TrustedKeyRow): KeyView {
+  const { keyId, purpose, spkiPem, addedBy, addedAt, notAfter, revokedAt } = row;
+  return {
+    ...{ keyId, purpose, publicKey: spkiPem, addedBy, addedAt: addedAt.toISOString() },
+    notAfter: optionalTime(notAfter?.getTime() ?? null),
+    revokedAt: optionalTime(revokedAt?.getTime() ?? null),
+  };
 }

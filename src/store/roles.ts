@@ -31,7 +31,10 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
   rollout_events: { api: "SI", worker: "SID" },
   snapshots: { api: "S", worker: "SIU" },
   trusted_keys: { api: "SIU", worker: "S" },
-  evidence: { api: "SIU", worker: "S" },
+  trusted_identities: { api: "SIU", worker: "S" },
+  trust_settings: { api: "SIU", worker: "S" },
+  // What was signed never changes; it can only be taken out of force.
+  evidence: { api: "SIU(revoked_at, revoked_by, revoke_reason)", worker: "S" },
   audit_entries: { api: "SIU(position)", worker: "SIU(position)" },
   audit_trees: { api: "SIU", worker: "SIU" },
   audit_nodes: { api: "SI", worker: "SI" },
@@ -48,6 +51,13 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
   people_links: { api: "SIU", worker: "" },
   sign_in_challenges: { api: "SID", worker: "" },
   sign_in_failures: { api: "SIUD", worker: "" },
+  approver_keys: { api: "SIU(revoked_at)", worker: "S" },
+  // The bytes that somebody signed never change; what is used up stays.
+  approval_statements: {
+    api: "SIU(consumed_at, bundle, key_id, step_up, reviewed_by, reviewed_at, review_verdict, review_comment)D",
+    worker: "S",
+  },
+  totp_secrets: { api: "SIUD", worker: "" },
   workers: { api: "", worker: "SIUD" },
   retention_sweeps: { api: "", worker: "SIU" },
   restores: { api: "S", worker: "S" },

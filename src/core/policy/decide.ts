@@ -54,7 +54,8 @@ function decideLive(set: PolicySet, input: DecideInput): Live {
   listing.failures.push(...unknownFacts(input.plan, facts));
   const missing = ask(set, input, "all", listing);
   const findings = findingsOf(listing, attributes);
-  const obligations = obligationsOf(listing.forbidding, facts.source === "server" ? missing : undefined);
+  const known = facts.source === "server" ? missing : undefined;
+  const obligations = obligationsOf(listing.forbidding, known, facts.evidenceUnread);
   const missingNow = () => (isAllDueNow(facts) ? missing : ask(set, input, "now", listing));
   const denials = listing.forbidding.filter(({ level }) => level === "deny");
   return {

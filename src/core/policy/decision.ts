@@ -102,6 +102,8 @@ export interface Facts {
   evidence?: Partial<Record<EvidenceKind, true>>;
   /** What was looked at and refused, by kind: one sentence each. */
   evidenceProblems?: Partial<Record<EvidenceKind, string>>;
+  /** What is looked at only at a later gate, so that nobody can say now whether it is there. */
+  evidenceUnread?: EvidenceKind[];
   /** Approvals given and still valid, by role. Undefined offline. */
   approvals?: { role: "approver" | "budget-owner" | "break-glass"; approver: string; mfa: boolean; signed: boolean }[];
   /** A snapshot that was taken for this rollout and whose checksum was verified. */

@@ -1,16 +1,23 @@
-import type { Facts, Obligation, ObligationStatus, Refusal } from "./decision.ts";
+import type { EvidenceKind, Facts, Obligation, ObligationStatus, Refusal } from "./decision.ts";
 import type { Policy } from "./policy.ts";
 
 /**
  * What is due, each thing once with all the clauses that ask for it. `missing` are the policies that forbid while the
- * facts are known; without it (offline) nothing was checked.
+ * facts are known; without it (offline) nothing was checked. `unread` is evidence that only a later gate looks at: what
+ * nobody looked at is not missing.
  */
-export function obligationsOf(due: readonly Policy[], missing: readonly Policy[] | undefined): Obligation[] {
+export function obligationsOf(
+  due: readonly Policy[],
+  missing: readonly Policy[] | undefined,
+  unread: readonly EvidenceKind[] = [],
+): Obligation[] {
   const byThing = new Map<string, Obligation>();
   const stillMissing = new Set(missing?.map(({ id }) => id));
   for (const policy of due) {
     if (policy.due === null) continue;
-    const status = missing === undefined ? "unchecked" : stillMissing.has(policy.id) ? "missing" : "met";
+    const isUnread = policy.due.kind === "evidence" && unread.includes(policy.due.of);
+    const notMet = isUnread ? "unchecked" : "missing";
+    const status = missing === undefined ? "unchecked" : stillMissing.has(policy.id) ? notMet : "met";
     const key = thing(policy);
     byThing.set(key, merge(byThing.get(key), policy, status));
   }

@@ -24,7 +24,7 @@ export const mockSignatures: MockSignatures = {
     if (mock.subjectDigest !== subjectDigest) {
       return { ok: false, code: "wrong-subject", reason: `the mock is not about ${subjectDigest}` };
     }
-    return { ok: true, kind, keyId: MOCK_KEY_ID, simulated: true };
+    return { ok: true, kind, keyId: MOCK_KEY_ID, provenAtMs: null, simulated: true };
   },
 };
 

@@ -1,0 +1,39 @@
+import { createHash } from "node:crypto";
+import { type Bundle, writeDsseBundle, writeMessageBundle } from "../../../core/evidence/bundle.ts";
+import { preAuthEncoding } from "../../../core/evidence/dsse.ts";
+import type { PublicKey } from "../../../core/evidence/public-key.ts";
+import { lowerHalf } from "./lower-half.ts";
+
+/** A bundle as it is stored, and the one name of what it says. */
+export interface NormalForm {
+  /** `sha256:...` over what was signed, by whom and with which signature. */
+  id: string;
+  bundle: Buffer;
+}
+
+/**
+ * The bundle of a key's signature with nothing in it but what was signed. What stands around that could be anything,
+ * and every variation of it would be stored as another piece of evidence, younger than the first.
+ */
+export function normalFormOf(bundle: Bundle, key: PublicKey): NormalForm {
+  const signature = lowerHalf(bundle.signature, key.key);
+  const text =
+    bundle.kind === "dsse"
+      ? writeDsseBundle(key, { payloadType: bundle.payloadType, payload: bundle.payload, signature })
+      : writeMessageBundle(key, { sha256: bundle.messageDigest, signature });
+  return { id: sha256(text), bundle: Buffer.from(text, "utf8") };
+}
+
+/**
+ * The bundle of a certificate's signature as it came: its log entries and timestamps are what proves it. Its name is
+ * made of what was signed and by whom alone, for the same signature may be given with other proofs.
+ */
+export function certifiedForm(given: Uint8Array, bundle: Bundle, signerId: string): NormalForm {
+  const signed =
+    bundle.kind === "dsse" ? preAuthEncoding(bundle.payloadType, bundle.payload) : Buffer.from(bundle.messageDigest);
+  return { id: sha256(`certified ${bundle.kind} ${signerId} ${sha256(signed)}`), bundle: Buffer.from(given) };
+}
+
+function sha256(bytes: string | Uint8Array): string {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
