@@ -2,17 +2,17 @@ import { holdsRole, whyNotDecide } from "../core/approval/authority.ts";
 import { consentProblem, type Present, type SupersedingProblem, termsOf } from "../core/approval/rollout-consent.ts";
 import { APPROVAL_TYPE, decodeConsent, type EvidenceItem, type RolloutConsent } from "../core/approval/statement.ts";
 import { verifyConsent } from "../core/approval/verify-consent.ts";
-import type { Plan } from "../core/plan/schema.ts";
 import type { Decision, Facts } from "../core/policy/decision.ts";
 import type { Approval, Rollout } from "../core/rollout/rollout.ts";
 import type { Queryable } from "../store/database.ts";
-import { countingEvidence, type UsedStatementRow, usedStatements } from "../store/queries/approvals.ts";
+import { type UsedStatementRow, usedStatements } from "../store/queries/approvals.ts";
 import { readActivePolicy } from "../store/queries/policy-versions.ts";
 import { readPrincipal } from "../store/queries/principals.ts";
 import { readRollout } from "../store/queries/rollouts.ts";
 import type { EngineParts } from "./engine.ts";
+import { countingEvidence } from "./evidence-set.ts";
 
-type CheckParts = Pick<EngineParts, "nowMs" | "policySet">;
+type CheckParts = Pick<EngineParts, "nowMs" | "policySet" | "signatures">;
 type GivenApproval = NonNullable<Facts["approvals"]>[number];
 
 export interface CheckedApprovals {
@@ -22,6 +22,13 @@ export interface CheckedApprovals {
   approverSigned: boolean;
   /** One sentence for each approval that was given and does not count now. */
   problems: { approver: string; message: string; superseding: SupersedingProblem["why"] | null }[];
+}
+
+/** What a caller has just found out, so that it is not asked for again. */
+export interface KnownFacts {
+  policyDigest?: string;
+  /** As `countingEvidence` gives it. */
+  evidence?: readonly EvidenceItem[];
 }
 
 /**
@@ -34,6 +41,7 @@ export async function verifyStoredApprovals(
   db: Queryable,
   parts: CheckParts,
   rollout: Rollout,
+  known: KnownFacts = {},
 ): Promise<CheckedApprovals> {
   const checked: CheckedApprovals = { approvals: [], approverSigned: false, problems: [] };
   if (rollout.approvals.length === 0) return checked;
@@ -44,7 +52,7 @@ export async function verifyStoredApprovals(
     readRollout(db, tenant, id),
   ]);
   if (stored === undefined) throw new Error(`broken invariant: rollout ${id} is stored before its approvals are`);
-  const present = await presentOf(db, parts, { rollout, decision: stored.decision });
+  const present = await presentOf(db, parts, { rollout, decision: stored.decision }, known);
   for (const approval of rollout.approvals) {
     const row = statements.find(({ nonce }) => nonce === approval.nonce);
     const verdict =
@@ -63,11 +71,12 @@ export async function presentOf(
   db: Queryable,
   parts: CheckParts,
   { rollout, decision }: { rollout: Rollout; decision: Pick<Decision, "runtime" | "verification"> },
+  known: KnownFacts = {},
 ): Promise<Present> {
   const { tenant, plan, planDigest } = rollout;
   const [policyDigest, evidence] = await Promise.all([
-    policyDigestInForce(db, parts, tenant),
-    boundEvidence(db, { tenant, plan, planDigest }),
+    known.policyDigest ?? policyDigestInForce(db, parts, tenant),
+    known.evidence ?? countingEvidence(db, parts, { tenant, plan, planDigest }),
   ]);
   return { terms: termsOf(rollout, decision), policyDigest, evidence, nowMs: parts.nowMs() };
 }
@@ -79,18 +88,6 @@ export async function policyDigestInForce(
   tenant: string,
 ): Promise<string> {
   return (await readActivePolicy(db, tenant))?.digest ?? parts.policySet.digest;
-}
-
-/** The evidence about everything that a plan names, as far as it counts now. */
-export function boundEvidence(
-  db: Queryable,
-  { tenant, plan, planDigest }: { tenant: string; plan: Plan; planDigest: string },
-): Promise<EvidenceItem[]> {
-  const { model, monitor } = plan.spec;
-  const named = [model.artifact, model.image, monitor?.baseline].map(
-    (reference) => /(?:^store:|@)(sha256:[0-9a-f]{64})$/.exec(reference ?? "")?.[1],
-  );
-  return countingEvidence(db, tenant, [planDigest, ...named.filter((digest) => digest !== undefined)]);
 }
 
 type Refused = { message: string; superseding: SupersedingProblem["why"] | null };

@@ -16,6 +16,7 @@ const ANSWERS_ONCE: ReadonlySet<OperationName> = new Set([
   "tokens.create",
   "people.invite",
   "me.enroll",
+  "me.totp.enroll",
   "webhooks.create",
   "webhooks.rotate",
 ]);

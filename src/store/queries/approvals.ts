@@ -1,4 +1,3 @@
-import type { EvidenceItem } from "../../core/approval/statement.ts";
 import type { EndpointRef } from "../../core/rollout/rollout.ts";
 import type { Queryable, Transaction } from "../database.ts";
 
@@ -269,33 +268,3 @@ export async function waitingUnderOtherPolicy(db: Queryable, tenant: string, pol
   );
   return rows.map(({ id }) => id);
 }
-
-/** Rollouts that wait for people and have approvals already. */
-export async function waitingWithApprovals(db: Queryable, tenant: string): Promise<string[]> {
-  const { rows } = await db.query<{ id: string }>(
-    `SELECT id FROM rollouts WHERE tenant = $1 AND NOT terminal AND phase = 'AwaitingApproval'
-       AND jsonb_array_length(state -> 'approvals') > 0 ORDER BY created_at, id`,
-    [tenant],
-  );
-  return rows.map(({ id }) => id);
-}
-
-/**
- * The statements about these subjects that count now: the newest of each kind for each subject whose signer is still
- * trusted and that was not taken back.
- */
-export async function countingEvidence(
-  db: Queryable,
-  tenant: string,
-  subjects: readonly string[],
-): Promise<EvidenceItem[]> {
-  const { rows } = await db.query<EvidenceItem>(COUNTING_EVIDENCE, [tenant, subjects]);
-  return rows;
-}
-
-const COUNTING_EVIDENCE = `
-SELECT DISTINCT ON (e.kind, e.subject_digest) e.kind, e.subject_digest AS subject, e.id AS digest
-FROM evidence e
-WHERE e.tenant = $1 AND e.subject_digest = ANY ($2::text[])
-  AND EXISTS (SELECT FROM trusted_keys k WHERE k.tenant = e.tenant AND k.key_id = e.key_id AND k.revoked_at IS NULL)
-ORDER BY e.kind, e.subject_digest, e.added_at DESC, e.id`;
