@@ -43,6 +43,9 @@ export interface AuditFact {
 
 const BATCH = 1000;
 
+/** Told, with the tenant, when a rollout ended: whoever signs the log does so soon after. */
+export const ROLLOUT_ENDED = "rollout_ended";
+
 /**
  * Writes an entry in the transaction of what it tells, so that neither is ever there without the other. Its place in
  * the tree comes later: two transactions that append at once would otherwise wait for each other.

@@ -1,11 +1,11 @@
 import { advance } from "../core/rollout/advance.ts";
-import { holdsSlot } from "../core/rollout/phases.ts";
+import { holdsSlot, isTerminal } from "../core/rollout/phases.ts";
 import type { Rollout, RolloutEvent } from "../core/rollout/rollout.ts";
 import type { Transaction } from "../store/database.ts";
 import { lockEndpoint } from "../store/queries/endpoints.ts";
 import { admit } from "./admission.ts";
 import { auditFactOf } from "./audit-fact.ts";
-import { appendAudit } from "./audit-log.ts";
+import { appendAudit, ROLLOUT_ENDED } from "./audit-log.ts";
 import { recordSnapshot, recordSuccess } from "./endpoint-rows.ts";
 import { type Actor, type CommittedEvent, type EngineParts, SYSTEM } from "./engine.ts";
 import { EngineError, Fenced } from "./engine-error.ts";
@@ -72,6 +72,8 @@ export function signal(
 export function tell(parts: EngineParts, fact: CommittedEvent): void {
   const { id, tenant, phase, sequence } = fact.after;
   if (fact.before.phase !== phase) parts.log.info("rollout-phase", { tenant, rollout: id, phase, sequence });
+  if (isTerminal(phase) && !isTerminal(fact.before.phase))
+    parts.database.tell([{ channel: ROLLOUT_ENDED, payload: tenant, patient: true }]);
   try {
     parts.onCommitted?.(fact);
   } catch (error) {

@@ -32,6 +32,7 @@ const codes = z.array(code).max(64);
 const DETAILS = {
   planDigest: digest,
   policyDigest: digest,
+  fromPolicyDigest: digest,
   artifactDigest: digest,
   subjectDigest: digest,
   snapshotDigest: digest,

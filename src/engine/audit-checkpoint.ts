@@ -1,0 +1,107 @@
+import { parseCheckpointText } from "../core/audit/checkpoint.ts";
+import { parseSignedNote } from "../core/audit/signed-note.ts";
+import type { ReadNodes } from "../core/audit/tree-nodes.ts";
+import { ContinuumError } from "../core/error.ts";
+import type { Transaction } from "../store/database.ts";
+import { lockAuditTree, readAuditTree } from "../store/queries/audit.ts";
+import { insertCheckpoint, newestCheckpoint, tryLockCheckpoint } from "../store/queries/audit-checkpoints.ts";
+import { sequenceAudit } from "./audit-log.ts";
+import { type NotaryParts, originOf } from "./audit-parts.ts";
+import { ensureNodes, nodeReader, rootNow } from "./audit-tree.ts";
+
+/** `audit-rewritten`: the log did not grow out of what was signed or published before; nothing is signed then. */
+export type CheckpointErrorCode = "audit-rewritten";
+
+/** What an archive held of a log when it was first asked, by both their names: it is asked once. */
+export type SeenHeads = Map<string, Head | null>;
+
+/**
+ * Signs the tenant's log as it is now, when it has grown since its newest checkpoint. A log signs one story only:
+ * what was signed here before, and what the archives hold, must be its beginning. Answers whether one was made.
+ * Errors: `audit-rewritten`. An archive that is away keeps nothing from being signed; it is asked again the next time.
+ */
+export async function makeCheckpoint(
+  parts: NotaryParts,
+  tenant: string,
+  seen: SeenHeads = new Map(),
+): Promise<boolean> {
+  const { database, checkpoints } = parts;
+  await sequenceAudit(database, tenant);
+  const before = await readAuditTree(database, tenant);
+  if (before === undefined || before.size === 0) return false;
+  await ensureNodes(database, tenant, before.size);
+  const origin = await originOf(database, tenant);
+  const published = await publishedHeads(parts, origin, seen);
+  const signer = await checkpoints.signer();
+  return database.transaction(async (tx) => {
+    if (!(await tryLockCheckpoint(tx, tenant))) return false;
+    const head = await headUnderLock(tx, tenant);
+    const newest = await newestCheckpoint(tx, { tenant, origin });
+    const read = nodeReader(tx, tenant);
+    const signed = newest === undefined ? [] : [headOfNote(newest.note, "the newest signed checkpoint")];
+    await requireGrowth(read, head, [...signed, ...published]);
+    if (newest !== undefined && newest.size === head.size) return false;
+    const note = Buffer.from(signer.sign({ origin, size: head.size, rootHash: head.root.toString("hex") }));
+    const at = new Date(parts.nowMs());
+    const archives = checkpoints.archives.map(({ name }) => name);
+    await insertCheckpoint(tx, { tenant, origin, size: head.size, note, at, archives });
+    return true;
+  });
+}
+
+interface Head {
+  size: number;
+  rootHash: string;
+  what: string;
+}
+
+async function headUnderLock(tx: Transaction, tenant: string): Promise<{ size: number; root: Buffer }> {
+  await lockAuditTree(tx, tenant);
+  const tree = await readAuditTree(tx, tenant);
+  if (tree === undefined) throw rewritten("the log is gone");
+  return tree;
+}
+
+/** The newest that each archive holds of the log: what lies outside of the database says what it once was. */
+async function publishedHeads({ checkpoints, log }: NotaryParts, origin: string, seen: SeenHeads): Promise<Head[]> {
+  const heads: (Head | null)[] = [];
+  for (const archive of checkpoints.archives) {
+    const key = `${archive.name} ${origin}`;
+    try {
+      const newest = seen.has(key) ? undefined : await archive.newest(origin);
+      const what = `the newest checkpoint in the archive ${archive.name}`;
+      if (newest !== undefined) seen.set(key, headOfNote(newest.note, what));
+      else if (!seen.has(key)) seen.set(key, null);
+    } catch (error) {
+      if (!(error instanceof ContinuumError) || error.code !== "archive-unavailable") throw error;
+      log.warn("audit-archive-unavailable", { reason: `${archive.name}: ${error.message}` });
+    }
+    heads.push(seen.get(key) ?? null);
+  }
+  return heads.filter((head) => head !== null);
+}
+
+function headOfNote(bytes: Uint8Array, what: string): Head {
+  const note = parseSignedNote(bytes);
+  const checkpoint = note.ok ? parseCheckpointText(note.value.text) : note;
+  if (!checkpoint.ok) throw rewritten(`${what} ${checkpoint.problem.message}`);
+  const { size, rootHash } = checkpoint.value;
+  return { size, rootHash, what };
+}
+
+async function requireGrowth(
+  read: ReadNodes,
+  head: { size: number; root: Buffer },
+  earlier: readonly Head[],
+): Promise<void> {
+  for (const { size, rootHash, what } of earlier) {
+    if (size > head.size) throw rewritten(`${what} tells of ${size} entries and the log holds ${head.size}`);
+    const now = await rootNow(read, size);
+    if (now.toString("hex") !== rootHash) throw rewritten(`the first ${size} entries are not those of ${what}`);
+  }
+  if (!(await rootNow(read, head.size)).equals(head.root)) throw rewritten("the entries are not those of its head");
+}
+
+function rewritten(message: string): ContinuumError<CheckpointErrorCode> {
+  return new ContinuumError("audit-rewritten", `The audit log was rewritten: ${message}.`);
+}
