@@ -52,11 +52,11 @@ export async function requireFitLogin(
   const facts = await readLoginFacts(db, roles);
   const { login } = facts;
   const excess = excessOf(facts, role);
-  const grant = `GRANT ${roles[role]} TO ${login}`;
+  const grant = (to: string) => `GRANT ${roles[role]} TO ${to}`;
   if (excess !== undefined && !allowPrivileged) {
     throw new StoreError(
       "role-unfit",
-      `The login ${login} ${excess}, so the database would not keep tenants apart: log in as one that owns nothing and run \`${grant.replace(login, "THE_LOGIN")}\`, or set allowPrivilegedDatabaseRole.`,
+      `The login ${login} ${excess}, so the database would not keep tenants apart: log in as one that owns nothing and run \`${grant("THE_LOGIN")}\`, or set allowPrivilegedDatabaseRole.`,
       { details: { login } },
     );
   }
@@ -64,7 +64,7 @@ export async function requireFitLogin(
   if (!sees) {
     throw new StoreError(
       "role-unfit",
-      `The login ${login} has no rights to the tables: as their owner, run \`${grant}\` (and \`continuum migrate\`, where that was never done).`,
+      `The login ${login} has no rights to the tables: as their owner, run \`${grant(login)}\` (and \`continuum migrate\`, where that was never done).`,
       { details: { login } },
     );
   }

@@ -17,6 +17,7 @@ const SETTING = "current_setting('continuum.tenant', true)";
 interface Table {
   name: string;
   owner: string;
+  columns: string[];
   /** The condition on a tenant's rows; null for a table of no tenant. */
   condition: string | null;
 }
@@ -50,14 +51,14 @@ export async function secureTenantTables(tx: Transaction, roles: DatabaseRoles =
 
 /** The tables of this schema, and which of them hold tenants' rows. */
 async function tablesOf(db: Queryable): Promise<Table[]> {
-  const { rows } = await db.query<{ name: string; owner: string; hasTenant: boolean }>(
+  const { rows } = await db.query<Omit<Table, "condition">>(
     `SELECT c.relname AS name, pg_get_userbyid(c.relowner) AS owner,
-       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant' AND NOT a.attisdropped) AS "hasTenant"
+       ARRAY(SELECT attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns
      FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') ORDER BY c.relname`,
   );
-  return rows.map(({ name, owner, hasTenant }) => ({
-    ...{ name, owner },
-    condition: TENANT_CONDITIONS[name] ?? (hasTenant ? `tenant = ${SETTING}` : null),
+  return rows.map((table) => ({
+    ...table,
+    condition: TENANT_CONDITIONS[table.name] ?? (table.columns.includes("tenant") ? `tenant = ${SETTING}` : null),
   }));
 }
 
@@ -83,13 +84,16 @@ function policiesOf({ name, owner, condition }: Table, roles: DatabaseRoles): st
 
 const VERBS: Readonly<Record<string, string>> = { S: "SELECT", I: "INSERT", U: "UPDATE", D: "DELETE" };
 
-function grantsOf({ name, condition }: Table, roles: DatabaseRoles): string[] {
+function grantsOf({ name, columns, condition }: Table, roles: DatabaseRoles): string[] {
   if (condition === null && !Object.hasOwn(TABLES_OF_NO_TENANT, name)) return [];
   const grants = GRANTS[name] ?? DEFAULT_GRANTS;
   return (["api", "worker"] as const satisfies DatabaseRole[]).flatMap((role) => {
-    const verbs = [...grants[role].matchAll(/([SIUD])(\([a-z_, ]+\))?/g)].map(
-      ([, letter = "", columns = ""]) => `${VERBS[letter]}${columns}`,
-    );
+    const verbs = [...grants[role].matchAll(/([SIUD])(?:\(([a-z_, ]+)\))?/g)].flatMap(([, letter = "", named]) => {
+      // A schema that is not of today yet has not all of them.
+      const there = named?.split(/, */).filter((column) => columns.includes(column));
+      if (there?.length === 0) return [];
+      return [`${VERBS[letter]}${there === undefined ? "" : ` (${there.map(quoted).join(", ")})`}`];
+    });
     return verbs.length === 0 ? [] : [`GRANT ${verbs.join(", ")} ON ${quoted(name)} TO ${quoted(roles[role])}`];
   });
 }

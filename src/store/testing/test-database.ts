@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Database, openDatabase } from "../database.ts";
-import { holdEmbedded, startEmbedded } from "../embedded/embedded.ts";
+import { type EmbeddedServer, holdEmbedded, startEmbedded } from "../embedded/embedded.ts";
 import { migrate, schemaChecksum } from "../migrate.ts";
 import { DATABASE_ROLES, type DatabaseRole } from "../roles.ts";
 
@@ -26,7 +26,7 @@ const TEMPLATE_LOCK = 7_266_816_002;
 const serverDir = () => join(tmpdir(), `continuum-test-${process.getuid?.() ?? "user"}`);
 
 export async function createTestDatabase(options: { max?: number } = {}): Promise<TestDatabase> {
-  const serverUrl = await testServerUrl();
+  const { url: serverUrl, urlAs } = await testServer();
   const admin = await openDatabase(serverUrl, { max: 1, applicationName: "continuum-test-admin" });
   const name = `test_${process.pid}_${Math.random().toString(36).slice(2, 10)}`;
   try {
@@ -43,7 +43,7 @@ export async function createTestDatabase(options: { max?: number } = {}): Promis
     url,
     database,
     openAs: (role, { max = 4 } = {}) => {
-      const other = new Database(withRole(url, DATABASE_ROLES[role]), {
+      const other = new Database(withDatabase(urlAs(role), name), {
         max,
         applicationName: `continuum-test-${role}`,
       });
@@ -70,11 +70,10 @@ function ordinaryServer(): string | undefined {
   return url === undefined || url === "" ? undefined : url;
 }
 
-async function testServerUrl(): Promise<string> {
-  const ordinary = ordinaryServer();
-  if (ordinary !== undefined) return ordinary;
-  const server = await startEmbedded({ dataDir: serverDir(), durable: false, settings: { max_connections: "200" } });
-  return server.url;
+async function testServer(): Promise<Pick<EmbeddedServer, "url" | "urlAs">> {
+  const url = ordinaryServer();
+  if (url !== undefined) return { url, urlAs: (role) => withRole(url, DATABASE_ROLES[role]) };
+  return startEmbedded({ dataDir: serverDir(), durable: false, settings: { max_connections: "200" } });
 }
 
 /** Files that start together make it once: the lock is held by the session until it is there. */
@@ -105,7 +104,7 @@ function templateChecksum(): string {
     .digest("hex");
 }
 
-/** Every session of it takes the role on as it begins. */
+/** On an ordinary server nobody makes logins for tests: every session takes the role on as it begins. */
 function withRole(url: string, role: string): string {
   const changed = new URL(url);
   changed.searchParams.set("options", `-c role=${role}`);
