@@ -68,8 +68,18 @@ function detailsOf(event: RolloutEvent): AuditFact["details"] {
   switch (event.type) {
     case "proposed":
       return { decision: event.decision.decision };
-    case "approved":
-      return { role: event.approval.role, mfa: event.approval.mfa, signed: event.approval.signed };
+    case "approved": {
+      const { role, mfa, signed, keyId, bundleDigest } = event.approval;
+      return {
+        role,
+        mfa,
+        signed,
+        ...(keyId === undefined ? {} : { keyId }),
+        ...(bundleDigest ? { bundleDigest } : {}),
+      };
+    }
+    case "superseded":
+      return event.why === undefined ? {} : { cause: event.why };
     case "alarm":
       return { alarm: event.name };
     case "snapshot-taken":

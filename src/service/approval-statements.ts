@@ -5,6 +5,7 @@ import type { OperationOutput } from "../contract/operations.ts";
 import { type Consent, challengeOf, decodeConsent, encodeConsent } from "../core/approval/statement.ts";
 import { nonceOfBundle, type OwnKey, verifyConsent } from "../core/approval/verify-consent.ts";
 import { IN_TOTO_PAYLOAD_TYPE } from "../core/evidence/dsse.ts";
+import { sha256Digest } from "../core/plan/canonical.ts";
 import type { Transaction } from "../store/database.ts";
 import {
   consumeStatement,
@@ -83,6 +84,8 @@ export interface CheckedProof<Said extends Consent = Consent> {
   consent: Said;
   /** Null where no signature was given. */
   keyId: string | null;
+  /** Of the signed bundle as it is stored. */
+  bundleDigest: string | null;
   stepUp: BegunStepUp["kind"] | null;
   /** Uses it up; of two at once, one. Errors: `statement-refused`, `signature-refused`, `step-up-failed`. */
   consume(tx: Transaction): Promise<void>;
@@ -132,6 +135,7 @@ export async function checkProof<Type extends Consent["type"]>(
   return {
     consent: decoded.value as Extract<Consent, { type: Type }>,
     keyId: signed,
+    bundleDigest: bundle === null ? null : sha256Digest(bundle),
     stepUp: begun?.kind ?? null,
     consume: async (tx) => {
       // Looked at again under a lock: a key that is withdrawn at this moment signs nothing more.

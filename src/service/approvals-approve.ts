@@ -12,6 +12,7 @@ import { canonicalPlan } from "../core/plan/canonical.ts";
 import { advance } from "../core/rollout/advance.ts";
 import { whyNot } from "../core/rollout/allowed-actions.ts";
 import type { Approval, Rollout } from "../core/rollout/rollout.ts";
+import { rolesHeldIn } from "../core/tenancy/scoped-role.ts";
 import { admit } from "../engine/admission.ts";
 import { presentOf, verifyStoredApprovals } from "../engine/approval-check.ts";
 import { appendAudit, textDigest } from "../engine/audit-log.ts";
@@ -86,6 +87,8 @@ export async function approve(parts: ServiceParts, call: Call<"approvals.approve
     ...{ approver: principal.id, role: required.role, atMs: parts.nowMs() },
     ...{ mfa: checked !== null && checked.stepUp !== null, signed: checked !== null && checked.keyId !== null },
     nonce: checked?.consent.says.nonce ?? randomBytes(32).toString("base64url"),
+    ...(checked?.keyId == null ? {} : { keyId: checked.keyId }),
+    ...(checked?.bundleDigest == null ? {} : { bundleDigest: checked.bundleDigest }),
     ...(comment === undefined ? {} : { comment }),
     ...(checked?.consent.says.breakGlass === undefined ? {} : { reason: checked.consent.says.breakGlass.reason }),
   };
@@ -121,10 +124,10 @@ async function approvedOrSuperseded(tx: Transaction, parts: ServiceParts, on: Ap
     ...{ type: "approved", approval, admission: { ok: true, slotTaken: false }, atMs: parts.nowMs() },
   });
   if (!trial.accepted) refuse("not-acceptable-now", trial.refusal ?? "The rollout takes no approval now.");
-  await refuseLostRole(tx, principal, approval);
+  await refuseLostRole(tx, principal, { role: approval.role, environment: locked.endpoint.environment });
   if (checked === null) await keepUnsigned(tx, parts, { present, approval, principal });
   else await checked.consume(tx);
-  if (approval.role === "break-glass") await tellOfGlass(tx, parts, { locked, approval, checked, actor });
+  if (approval.role === "break-glass") await tellOfGlass(tx, parts, { locked, approval, actor });
   const admission =
     trial.rollout.phase === "AwaitingApproval" || trial.rollout.phase === "Proposed"
       ? ({ ok: true, slotTaken: false } as const)
@@ -150,9 +153,13 @@ async function changedSince(
 }
 
 /** A role may have been taken away while the person signed. */
-async function refuseLostRole(tx: Transaction, { tenant, id }: Principal, { role }: Approval): Promise<void> {
+async function refuseLostRole(
+  tx: Transaction,
+  { tenant, id }: Principal,
+  { role, environment }: Pick<Approval, "role"> & { environment: string },
+): Promise<void> {
   const person = await readPrincipal(tx, tenant, id);
-  if (person === undefined || !holdsRole(person.roles, role)) refuse("forbidden", `You are ${role} no more.`);
+  if (person === undefined || !holdsRole(rolesHeldIn(person.roles, environment), role)) refuse("forbidden", `You are ${role} no more.`);
 }
 
 /** What needs neither MFA nor a signature is bound all the same: to the plan, the policy and the evidence of now. */
@@ -176,7 +183,7 @@ async function keepUnsigned(
 function tellOfGlass(
   tx: Transaction,
   parts: ServiceParts,
-  { locked, approval, checked, actor }: Pick<Approving, "locked" | "approval" | "checked" | "actor">,
+  { locked, approval, actor }: Pick<Approving, "locked" | "approval" | "actor">,
 ): Promise<void> {
   const { environment, target, name } = locked.endpoint;
   return appendAudit(tx, {
@@ -188,7 +195,7 @@ function tellOfGlass(
         policyDigest: locked.policyDigest,
         endpoint: `${environment}/${target}/${name}`,
       },
-      ...(checked?.keyId == null ? {} : { keyId: checked.keyId }),
+      ...(approval.keyId === undefined ? {} : { keyId: approval.keyId }),
       ...textDigest(approval.reason),
     },
   });

@@ -26,7 +26,7 @@ const keySays = () => ({ ...common(), ...{ keyId: digestOf("e"), kind: "cosign",
 
 /** Of parsed JSON, to be changed in ways that no type allows. */
 interface Shape {
-  subject: { digest: Record<string, string> }[];
+  subject: [{ digest: Record<string, string> }, ...unknown[]];
   predicateType: string;
   predicate: Record<string, unknown>;
 }

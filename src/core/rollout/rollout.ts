@@ -46,6 +46,9 @@ export interface Approval {
   comment?: string;
   /** Names the statement that it was given by; missing where an older program recorded it. */
   nonce?: string;
+  /** Who signed it and the digest of the signed bundle, where it was signed: what a third party finds it by. */
+  keyId?: string;
+  bundleDigest?: string;
   /** Why the glass was broken. */
   reason?: string;
 }
