@@ -6,11 +6,15 @@ import type { Facts } from "../core/policy/decision.ts";
 import type { ArtifactInfo } from "../drivers/artifacts/artifacts.ts";
 import type { Queryable } from "../store/database.ts";
 import type { EngineParts } from "./engine.ts";
-import { gatherPieces } from "./evidence-pieces.ts";
+import { type CountingPiece, gatherPieces } from "./evidence-pieces.ts";
 import { storeDigest } from "./evidence-subjects.ts";
 import { imageSignedInRegistry } from "./image-evidence.ts";
 
-export type EvidenceFacts = Required<Pick<Facts, "unknownNames" | "evidence" | "evidenceProblems" | "evidenceUnread">>;
+export interface EvidenceFacts
+  extends Required<Pick<Facts, "unknownNames" | "evidence" | "evidenceProblems" | "evidenceUnread">> {
+  /** The stored pieces among it: what an approval binds. */
+  counting: CountingPiece[];
+}
 
 export type EvidenceParts = Pick<EngineParts, "artifacts" | "images" | "nowMs" | "signatures">;
 export interface EvidenceSubject {
@@ -31,7 +35,13 @@ export async function gatherEvidence(
   parts: EvidenceParts,
   subject: EvidenceSubject,
 ): Promise<EvidenceFacts> {
-  const facts: EvidenceFacts = { unknownNames: [], evidence: {}, evidenceProblems: {}, evidenceUnread: [] };
+  const facts: EvidenceFacts = {
+    unknownNames: [],
+    evidence: {},
+    evidenceProblems: {},
+    evidenceUnread: [],
+    counting: [],
+  };
   const { model, monitor } = subject.plan.spec;
   const atGate = subject.gate === "verify" || subject.gate === "pre-provision";
   const baseline = monitor?.baseline;
@@ -92,6 +102,7 @@ async function addPieces(
   if (sha256Digest(message) !== planDigest)
     throw new Error("broken invariant: a plan is asked about by its own digest");
   const found = await gatherPieces(db, parts, { tenant, plan, planDigest, message });
+  facts.counting = found.counting;
   for (const { kind } of found.counting) facts.evidence[kind] = true;
   Object.assign(facts.evidenceProblems, found.problems);
 }

@@ -6,9 +6,11 @@ import type { Rollout } from "../core/rollout/rollout.ts";
 import type { Queryable } from "../store/database.ts";
 import type { EndpointKey } from "../store/queries/admission.ts";
 import { type DecisionFactsRow, readDecisionFacts } from "../store/queries/decision-facts.ts";
+import { verifyStoredApprovals } from "./approval-check.ts";
 import { type BreakerState, breakerState } from "./breaker.ts";
 import type { Actor, EngineParts } from "./engine.ts";
 import { gatherEvidence } from "./evidence-facts.ts";
+import type { CountingPiece } from "./evidence-pieces.ts";
 import { activePolicy, type PolicyParts, type PolicyVersion } from "./policy-book.ts";
 
 export interface FactsQuestion {
@@ -23,7 +25,10 @@ export interface FactsQuestion {
   scaling?: boolean;
 }
 
-type FactsParts = Pick<EngineParts, "artifacts" | "defaultSettings" | "images" | "nowMs" | "policySet" | "prices" | "signatures">;
+type FactsParts = Pick<
+  EngineParts,
+  "artifacts" | "defaultSettings" | "images" | "nowMs" | "policySet" | "prices" | "signatures"
+>;
 
 /**
  * What the server knows about a plan, and the policy that it is decided by, read at one moment: nothing is decided by a
@@ -41,12 +46,12 @@ export async function gatherFacts(
     planDigest: question.planDigest,
     dryRunSinceMs: parts.nowMs() - DRY_RUN_VALID_MS,
     rollout: rollout?.id,
-    principals: rollout === undefined ? [] : [rollout.proposer, ...rollout.approvals.map(({ approver }) => approver)],
   });
   const policy = await activePolicy(db, parts, { tenant, digest: row.policyDigest });
   const settings = settingsFrom(policy.settings, row.settings);
   const breaker = breakerOf(row, settings, parts.nowMs());
-  const { unknownNames, evidence, evidenceProblems, evidenceUnread } = await gatherEvidence(db, parts, question);
+  const { counting, unknownNames, ...found } = await gatherEvidence(db, parts, question);
+  const given = await approvalsOf(db, parts, { rollout, policy, counting });
   const { kind } = question.principal;
   const facts: Facts = {
     gate: question.gate,
@@ -62,11 +67,10 @@ export async function gatherFacts(
     },
     namesAreOwn: unknownNames.length === 0,
     unknownNames,
-    evidence: { ...evidence, ...(row.dryRun ? { "dry-run": true } : {}) },
-    evidenceProblems,
-    evidenceUnread,
-    // Whoever approved saw what another policy asked for.
-    approvals: rollout?.policyDigest === policy.digest ? validApprovals(rollout, row.principals) : [],
+    evidence: { ...found.evidence, ...given.evidence, ...(row.dryRun ? { "dry-run": true } : {}) },
+    evidenceProblems: { ...found.evidenceProblems, ...given.evidenceProblems },
+    evidenceUnread: found.evidenceUnread,
+    approvals: given.approvals,
     snapshot: rollout !== undefined && hasVerifiedSnapshot(rollout, row.snapshot),
     restore: rollout?.restores !== undefined,
   };
@@ -83,7 +87,7 @@ export async function endpointBreaker(
   parts: PolicyParts,
   at: EndpointKey,
 ): Promise<{ breaker: BreakerState; settings: PolicySettings }> {
-  const row = await readDecisionFacts(db, { at, planDigest: "", dryRunSinceMs: parts.nowMs(), principals: [] });
+  const row = await readDecisionFacts(db, { at, planDigest: "", dryRunSinceMs: parts.nowMs() });
   const policy = await activePolicy(db, parts, { tenant: at.tenant, digest: row.policyDigest });
   const settings = settingsFrom(policy.settings, row.settings);
   return { breaker: breakerOf(row, settings, parts.nowMs()), settings };
@@ -126,18 +130,23 @@ function settingsFrom(settings: PolicySettings, stored: DecisionFactsRow["settin
 const DRY_RUN_VALID_MS = 24 * 3600 * 1000;
 
 /**
- * The approvals that still hold: a role may have been taken from the approver since, and the reducer's own rules are
- * checked again because what is stored could have been changed by somebody else than the reducer.
+ * The approvals that still hold, each verified again, and what they prove (CP-10). Whoever approved under another policy
+ * saw what that one asked for.
  */
-function validApprovals(rollout: Rollout, principals: DecisionFactsRow["principals"]): NonNullable<Facts["approvals"]> {
-  const known = new Map(principals.map((principal) => [principal.id, principal]));
-  const owner = known.get(rollout.proposer)?.owner;
-  return rollout.approvals.flatMap(({ approver, role, mfa, signed }) => {
-    const principal = known.get(approver);
-    const holds = principal?.kind === "human" && (principal.roles.includes(role) || principal.roles.includes("admin"));
-    const own = approver === rollout.proposer || approver === owner;
-    return holds && !own ? [{ role, approver, mfa, signed }] : [];
-  });
+async function approvalsOf(
+  db: Queryable,
+  parts: FactsParts,
+  about: { rollout: Rollout | undefined; policy: PolicyVersion; counting: readonly CountingPiece[] },
+): Promise<Required<Pick<Facts, "approvals" | "evidence" | "evidenceProblems">>> {
+  const { rollout, policy, counting } = about;
+  if (rollout === undefined || rollout.policyDigest !== policy.digest) {
+    return { approvals: [], evidence: {}, evidenceProblems: {} };
+  }
+  const known = { policyDigest: policy.digest, evidence: counting };
+  const { approvals, approverSigned, problems } = await verifyStoredApprovals(db, parts, rollout, known);
+  if (approverSigned) return { approvals, evidence: { "approver-signature": true }, evidenceProblems: {} };
+  const problem = problems.map(({ message }) => message).join(" ");
+  return { approvals, evidence: {}, evidenceProblems: problem === "" ? {} : { "approver-signature": problem } };
 }
 
 function hasVerifiedSnapshot(rollout: Rollout, stored: DecisionFactsRow["snapshot"]): boolean {

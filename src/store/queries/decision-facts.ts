@@ -1,6 +1,5 @@
 import type { Queryable } from "../database.ts";
 import type { EndpointKey } from "./admission.ts";
-import type { PrincipalRow } from "./principals.ts";
 
 /** Everything of the database that a decision reads, as it is at one moment. */
 export interface DecisionFactsRow {
@@ -19,7 +18,6 @@ export interface DecisionFactsRow {
   breakerResetAtMs: number | null;
   /** Whether a dry run of exactly this plan ended lately. */
   dryRun: boolean;
-  principals: Pick<PrincipalRow, "id" | "kind" | "owner" | "roles">[];
   /** Of the rollout that asks. */
   snapshot: { sha256: string; bytes: Buffer } | null;
 }
@@ -30,8 +28,6 @@ export interface DecisionFactsQuestion {
   dryRunSinceMs: number;
   /** The rollout that asks; absent while a plan is only checked. */
   rollout?: string | undefined;
-  /** Whose kind and roles are asked for. */
-  principals: readonly string[];
 }
 
 /**
@@ -40,10 +36,10 @@ export interface DecisionFactsQuestion {
  * taken newest first as they were made, which an index tells: an endpoint's history is as long as its life.
  */
 export async function readDecisionFacts(db: Queryable, question: DecisionFactsQuestion): Promise<DecisionFactsRow> {
-  const { at, planDigest, dryRunSinceMs, rollout, principals } = question;
+  const { at, planDigest, dryRunSinceMs, rollout } = question;
   const { rows } = await db.query<Row>(SQL, [
     ...[at.tenant, at.environment, at.target, at.name, rollout ?? "", planDigest],
-    ...[new Date(dryRunSinceMs), principals],
+    new Date(dryRunSinceMs),
   ]);
   const row = rows[0];
   if (row === undefined) throw new Error("broken invariant: a question without a table has one answer");
@@ -56,7 +52,6 @@ export async function readDecisionFacts(db: Queryable, question: DecisionFactsQu
     running: row.running,
     breakerResetAtMs: row.resetAt?.getTime() ?? null,
     dryRun: row.dryRun,
-    principals: row.principals ?? [],
     snapshot: row.sha256 === null || row.bytes === null ? null : { sha256: row.sha256, bytes: row.bytes },
   };
 }
@@ -70,7 +65,6 @@ interface Row {
   running: boolean;
   resetAt: Date | null;
   dryRun: boolean;
-  principals: DecisionFactsRow["principals"] | null;
   sha256: string | null;
   bytes: Buffer | null;
 }
@@ -95,8 +89,6 @@ SELECT
   (SELECT breaker_reset_at FROM endpoints WHERE ${ENDPOINT}) AS "resetAt",
   EXISTS (SELECT FROM rollouts WHERE tenant = $1 AND plan_digest = $6 AND dry_run AND phase = 'DryRunCompleted'
      AND ended_at >= $7) AS "dryRun",
-  (SELECT json_agg(json_build_object('id', id, 'kind', kind, 'owner', owner, 'roles', roles)) FROM principals
-   WHERE tenant = $1 AND id = ANY ($8::text[])) AS principals,
   snapshots.sha256, snapshots.bytes
 FROM (
   SELECT (sum(greatest(live, reserved)) FILTER (WHERE NOT own))::bigint AS others,
