@@ -82,10 +82,8 @@ export async function prepareStatement(
 /** A statement that came back with all that was due, ready to be used up in a transaction. */
 export interface CheckedProof<Said extends Consent = Consent> {
   consent: Said;
-  /** Null where no signature was given. */
-  keyId: string | null;
-  /** Of the signed bundle as it is stored. */
-  bundleDigest: string | null;
+  /** Null where none was given. The digest is that of the bundle as it is stored. */
+  signature: { keyId: string; bundleDigest: string } | null;
   stepUp: BegunStepUp["kind"] | null;
   /** Uses it up; of two at once, one. Errors: `statement-refused`, `signature-refused`, `step-up-failed`. */
   consume(tx: Transaction): Promise<void>;
@@ -134,8 +132,7 @@ export async function checkProof<Type extends Consent["type"]>(
   const begun = stepUp === undefined ? null : await beginStepUp(parts, principal, { stepUp, challenge });
   return {
     consent: decoded.value as Extract<Consent, { type: Type }>,
-    keyId: signed,
-    bundleDigest: bundle === null ? null : sha256Digest(bundle),
+    signature: signed === null || bundle === null ? null : { keyId: signed, bundleDigest: sha256Digest(bundle) },
     stepUp: begun?.kind ?? null,
     consume: async (tx) => {
       // Looked at again under a lock: a key that is withdrawn at this moment signs nothing more.

@@ -85,10 +85,9 @@ export async function approve(parts: ServiceParts, call: Call<"approvals.approve
   if (checked !== null) refuseOtherwise(checked.consent.says, { required, present });
   const approval: Approval = {
     ...{ approver: principal.id, role: required.role, atMs: parts.nowMs() },
-    ...{ mfa: checked !== null && checked.stepUp !== null, signed: checked !== null && checked.keyId !== null },
+    ...{ mfa: checked !== null && checked.stepUp !== null, signed: checked !== null && checked.signature !== null },
     nonce: checked?.consent.says.nonce ?? randomBytes(32).toString("base64url"),
-    ...(checked?.keyId == null ? {} : { keyId: checked.keyId }),
-    ...(checked?.bundleDigest == null ? {} : { bundleDigest: checked.bundleDigest }),
+    ...(checked?.signature ?? {}),
     ...(comment === undefined ? {} : { comment }),
     ...(checked?.consent.says.breakGlass === undefined ? {} : { reason: checked.consent.says.breakGlass.reason }),
   };
@@ -159,7 +158,8 @@ async function refuseLostRole(
   { role, environment }: Pick<Approval, "role"> & { environment: string },
 ): Promise<void> {
   const person = await readPrincipal(tx, tenant, id);
-  if (person === undefined || !holdsRole(rolesHeldIn(person.roles, environment), role)) refuse("forbidden", `You are ${role} no more.`);
+  if (person === undefined || !holdsRole(rolesHeldIn(person.roles, environment), role))
+    refuse("forbidden", `You are ${role} no more.`);
 }
 
 /** What needs neither MFA nor a signature is bound all the same: to the plan, the policy and the evidence of now. */
