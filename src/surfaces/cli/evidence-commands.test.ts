@@ -98,7 +98,7 @@ describe("attest and verify --type tests", () => {
       ["model.onnx", "--bundle", "tests.json", "--key", "stranger.pub", "--type", "tests"],
       "untrusted-key",
     ],
-    ["another kind of bundle", ["model.onnx", "--bundle", "tests.json", "--key", "ci.pub"], "malformed-bundle"],
+    ["another kind of bundle", ["model.onnx", "--bundle", "tests.json", "--key", "ci.pub"], "wrong-predicate-type"],
   ])("refuse %s with exit code 1", async (_what, argv, code) => {
     const { code: exit, out } = await run(["verify", ...argv, "-o", "json"]);
     expect(exit).toBe(1);

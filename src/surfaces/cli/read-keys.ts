@@ -1,5 +1,6 @@
+import type { Parsed } from "../../core/error.ts";
 import { readCosignKey } from "../../core/evidence/cosign-key.ts";
-import { type PublicKey, parsePublicKey } from "../../core/evidence/public-key.ts";
+import { type PublicKey, parsePublicKey, parseVerificationKey } from "../../core/evidence/public-key.ts";
 import type { SigningKey } from "../../core/evidence/signing-key.ts";
 import { malformed } from "./cli-error.ts";
 import type { CommandContext } from "./command-context.ts";
@@ -17,14 +18,29 @@ export async function readSigningKey(context: CommandContext): Promise<SigningKe
   return key.value;
 }
 
-/** A public key; `file` is a path, or a reference as `readReference` takes them. */
-export async function readPublicKey(
+interface KeyOption {
+  /** A path, or a reference as `readReference` takes them. */
+  file: string;
+  where: string;
+}
+
+/** The public half of a key that signs here: ECDSA on P-256. */
+export function readPublicKey(context: CommandContext, options: KeyOption): Promise<PublicKey> {
+  return readParsed(context, options, parsePublicKey);
+}
+
+/** A public key that others may have signed with: the larger curves as well. */
+export function readVerificationKey(context: CommandContext, options: KeyOption): Promise<PublicKey> {
+  return readParsed(context, options, parseVerificationKey);
+}
+
+async function readParsed(
   context: CommandContext,
-  options: { file: string; where: string },
+  { file, where }: KeyOption,
+  parse: (pem: string) => Parsed<PublicKey>,
 ): Promise<PublicKey> {
-  const pem = await readReference(context, { reference: options.file, where: options.where });
-  const key = parsePublicKey(pem);
-  if (!key.ok) throw malformed("cannot use the key", `${options.where} ${options.file}`, key.problem.message);
+  const key = parse(await readReference(context, { reference: file, where }));
+  if (!key.ok) throw malformed("cannot use the key", `${where} ${file}`, key.problem.message);
   return key.value;
 }
 

@@ -2,39 +2,43 @@ import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { ModelFile } from "../../core/evidence/model-manifest.ts";
 import { malformed } from "./cli-error.ts";
 import { fileError } from "./files.ts";
-
-/** A file of a model folder; its path is relative to the folder, with `/` between the parts. */
-export interface FolderFile {
-  path: string;
-  /** `sha256:...` */
-  digest: string;
-  sizeBytes: number;
-}
 
 const FILES_MAX = 100_000;
 const DEPTH_MAX = 64;
 const PIECE_BYTES = 1024 * 1024;
 
 /**
- * Every file under a folder with its digest, sorted by path as bytes sort. Links, pipes, devices and sockets are
- * refused: a signed list must say what lies in the folder, not what something else meant at that moment. `ignored` are
- * paths under the folder, each with all that is below it.
+ * Every file under a folder with its digest, sorted by path as bytes sort. No link is followed, and pipes, devices and
+ * sockets are refused: a signed list must say what lies in the folder, not what something else meant at that moment.
+ * `ignored` are paths under the folder, each with all that is below it.
  */
 export async function walkFolder(
   root: string,
-  options: { name: string; ignored: readonly string[] },
-): Promise<FolderFile[]> {
-  const paths: string[] = [];
+  options: {
+    name: string;
+    ignored: readonly string[];
+    /** What becomes of a symbolic link: an error, or an entry for whoever compares. Default `refuse`. */
+    links?: "refuse" | "report";
+  },
+): Promise<ModelFile[]> {
   const ignored = new Set(options.ignored.map((path) => resolve(root, path)));
-  await collect({ root, inside: "", depth: 0, ignored, paths, name: options.name });
+  const [paths, links]: [string[], string[]] = [[], []];
+  await collect({ ...options, root, inside: "", depth: 0, ignored, paths, links });
+  if (options.links !== "report" && links.length > 0)
+    throw malformed(
+      "a symbolic link",
+      `${links[0]} in ${options.name}`,
+      "must be the file itself (cp -rL copies a folder so)",
+    );
   if (paths.length === 0)
     throw malformed("a folder with nothing in it", options.name, "must hold the files of a model");
   paths.sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
-  const files: FolderFile[] = [];
+  const files: ModelFile[] = [];
   for (const path of paths) files.push(await hashFile(root, { path, name: options.name }));
-  return files;
+  return [...files, ...links.map((path) => ({ path, digest: "", isSymlink: true }))];
 }
 
 interface Walk {
@@ -44,6 +48,7 @@ interface Walk {
   depth: number;
   ignored: ReadonlySet<string>;
   paths: string[];
+  links: string[];
   name: string;
 }
 
@@ -62,8 +67,9 @@ async function collect(walk: Walk): Promise<void> {
     if (walk.ignored.has(resolve(walk.root, path))) continue;
     if (entry.isDirectory()) await collect({ ...walk, inside: path, depth: walk.depth + 1 });
     else if (entry.isFile()) walk.paths.push(path);
-    else throw malformed(kindOf(entry), `${path} in ${walk.name}`, rightOf(entry));
-    if (walk.paths.length > FILES_MAX)
+    else if (entry.isSymbolicLink()) walk.links.push(path);
+    else throw malformed("no ordinary file", `${path} in ${walk.name}`, "must be a file or a folder");
+    if (walk.paths.length + walk.links.length > FILES_MAX)
       throw malformed("too many files", walk.name, `must hold at most ${FILES_MAX} files`);
   }
 }
@@ -89,17 +95,7 @@ function nameOf(bytes: Uint8Array, walk: Walk): string {
   return name;
 }
 
-type Entry = Awaited<ReturnType<typeof readEntries>>[number];
-
-function kindOf(entry: Entry): string {
-  return entry.isSymbolicLink() ? "a symbolic link" : "no ordinary file";
-}
-
-function rightOf(entry: Entry): string {
-  return entry.isSymbolicLink() ? "must be the file itself (cp -rL copies a folder so)" : "must be a file or a folder";
-}
-
-async function hashFile(root: string, { path, name }: { path: string; name: string }): Promise<FolderFile> {
+async function hashFile(root: string, { path, name }: { path: string; name: string }): Promise<ModelFile> {
   const hash = createHash("sha256");
   let sizeBytes = 0;
   let file: FileHandle | undefined;

@@ -3,11 +3,12 @@ import { auditGroup, tokenGroup } from "./audit-specs.ts";
 import { backupGroup, migrateGroup } from "./backup-specs.ts";
 import { doctorGroup } from "./doctor-specs.ts";
 import { artifactGroup, endpointGroup } from "./endpoint-specs.ts";
-import { attestGroup, evidenceGroup, keysGroup, signGroup, verifyGroup } from "./evidence-specs.ts";
+import { evidenceGroup, keysGroup } from "./evidence-specs.ts";
 import { planGroup } from "./plan-specs.ts";
 import { breakerGroup, policyGroup, pricesGroup } from "./policy-specs.ts";
 import { approvalGroup, rolloutGroup } from "./rollout-specs.ts";
 import { completionGroup, configGroup, quickstartGroup, startGroup } from "./running-specs.ts";
+import { attestGroup, packageGroup, signGroup, verifyGroup } from "./signing-specs.ts";
 import { webhookGroup } from "./webhook-specs.ts";
 
 /** Every command, in the order of the help. */
@@ -20,6 +21,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   endpointGroup,
   artifactGroup,
   attestGroup,
+  packageGroup,
   signGroup,
   verifyGroup,
   keysGroup,

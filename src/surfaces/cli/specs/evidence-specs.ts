@@ -1,11 +1,6 @@
-import type { CommandGroup, OptionSpec } from "../command-spec.ts";
+import type { CommandGroup } from "../command-spec.ts";
 import { LISTS, PAGE } from "./shared-options.ts";
-
-const PASSWORD: readonly OptionSpec[] = [
-  { flags: "--password-env <name>", description: "environment variable that holds the key's password" },
-  { flags: "--password-file <file>", description: "file that holds the key's password" },
-];
-const KEY: OptionSpec = { flags: "--key <file>", description: "the encrypted private key (NAME.key)", required: true };
+import { PASSWORD } from "./signing-specs.ts";
 
 export const keysGroup: CommandGroup = {
   name: "keys",
@@ -42,70 +37,6 @@ export const keysGroup: CommandGroup = {
       options: [{ flags: "--purpose <purpose>", description: "for which purpose", choices: ["tests"], required: true }],
       examples: ["keys revoke sha256:9d... --purpose tests"],
       load: async () => (await import("../commands/keys.ts")).keysRevoke,
-    },
-  ],
-};
-
-export const signGroup: CommandGroup = {
-  name: "sign",
-  summary: "Sign a file",
-  commands: [
-    {
-      path: "sign",
-      summary: "Sign a file's bytes with a cosign key; the result is a Sigstore bundle",
-      arguments: [{ name: "<file>", description: "what to sign" }],
-      options: [KEY, ...PASSWORD],
-      outputTakesFile: true,
-      examples: ["sign model.onnx --key ci.key -o model.onnx.bundle.json"],
-      load: async () => (await import("../commands/sign.ts")).sign,
-    },
-  ],
-};
-
-export const verifyGroup: CommandGroup = {
-  name: "verify",
-  summary: "Verify a file's signature or evidence",
-  commands: [
-    {
-      path: "verify",
-      summary: "Verify that a bundle speaks of this file and was made with this key; exit code 1 when not",
-      arguments: [{ name: "<file>", description: "what was signed" }],
-      options: [
-        { flags: "-b, --bundle <file>", description: "the bundle", required: true },
-        { flags: "--key <file>", description: "the public key (NAME.pub)", required: true },
-        {
-          flags: "--type <type>",
-          description: "what the bundle must be: a signature of the file, or evidence about it",
-          choices: ["signature", "tests"],
-        },
-      ],
-      examples: [
-        "verify model.onnx --bundle model.onnx.bundle.json --key ci.pub",
-        "verify model.onnx --bundle tests.json --key ci.pub --type tests",
-      ],
-      load: async () => (await import("../commands/verify.ts")).verify,
-    },
-  ],
-};
-
-export const attestGroup: CommandGroup = {
-  name: "attest",
-  summary: "Turn test results into signed evidence",
-  commands: [
-    {
-      path: "attest",
-      summary: "State, signed, what a JUnit report says about an artifact",
-      details:
-        "Names and messages of test cases stay out of the statement: it goes to a server, and they may hold personal data.",
-      options: [
-        { flags: "--junit <file>", description: "the report", required: true },
-        { flags: "--artifact <file>", description: "what was tested", required: true },
-        KEY,
-        ...PASSWORD,
-      ],
-      outputTakesFile: true,
-      examples: ["attest --junit report.xml --artifact model.onnx --key ci.key -o tests.json"],
-      load: async () => (await import("../commands/attest.ts")).attest,
     },
   ],
 };

@@ -1,0 +1,71 @@
+import {
+  compareFiles,
+  type FileDifference,
+  type ModelManifest,
+  readModelManifest,
+  writeModelManifest,
+} from "../../../core/evidence/model-manifest.ts";
+import { statementSchema } from "../../../core/evidence/statement.ts";
+import { parseJsonStrict } from "../../../core/plan/parse.ts";
+import { malformed } from "../cli-error.ts";
+import type { CommandContext } from "../command-context.ts";
+import { differencesText } from "../difference-text.ts";
+import { EXIT } from "../exit-codes.ts";
+import { readTextInput } from "../files.ts";
+import { giveBundle } from "../give-bundle.ts";
+import { modelFiles, pathsToIgnore, readModelFolder } from "../model-files.ts";
+
+const MANIFEST_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Lists every file of a model with its SHA-256, or compares a folder with such a list. */
+export async function packageModel(context: CommandContext): Promise<number> {
+  const folder = context.argument(0);
+  const against = context.text("against");
+  if (against !== undefined) return checkModel(context, { folder, manifestFile: against });
+  const { manifest, sizeBytes } = await readModelFolder(context, { folder, beside: [context.text("outputFile")] });
+  await giveBundle(context, {
+    bundle: Buffer.from(writeModelManifest(manifest)).toString("utf8"),
+    words: `${manifest.files.length} files of ${folder}, ${sizeBytes} bytes, ${manifest.digest}`,
+    facts: { digest: manifest.digest, files: manifest.files.length, sizeBytes },
+  });
+  return EXIT.ok;
+}
+
+async function checkModel(
+  context: CommandContext,
+  { folder, manifestFile }: { folder: string; manifestFile: string },
+): Promise<number> {
+  if (context.text("outputFile") !== undefined)
+    throw malformed("a file to write", "-o", "does not go with --against, which writes nothing");
+  const manifest = await readManifest(context, manifestFile);
+  const ignored = pathsToIgnore(context, { folder, beside: [manifestFile], manifest });
+  const files = await modelFiles(context, { folder, ignored, links: "report" });
+  const differences = compareFiles(manifest, files, ignored);
+  const { digest } = manifest;
+  await context.show({ ok: differences.length === 0, digest, files: manifest.files.length, differences }, () =>
+    checkText(context, { manifest, differences }),
+  );
+  return differences.length === 0 ? EXIT.ok : EXIT.failed;
+}
+
+function checkText(
+  context: CommandContext,
+  { manifest, differences }: { manifest: ModelManifest; differences: readonly FileDifference[] },
+): string {
+  if (differences.length === 0)
+    return `${context.paint.good("THE SAME")}  ${manifest.files.length} files, ${manifest.digest}\n`;
+  return `${context.paint.bad("NOT THE SAME")}\n${differencesText(differences)}`;
+}
+
+async function readManifest(context: CommandContext, file: string): Promise<ModelManifest> {
+  const text = await readTextInput(context, { file, where: "--against", bytesMax: MANIFEST_BYTES_MAX });
+  const parsed = parseJsonStrict(text, { bytesMax: MANIFEST_BYTES_MAX });
+  if (!parsed.ok) throw malformed("cannot read the manifest", `--against ${file}`, parsed.problem.message);
+  const statement = statementSchema.safeParse(parsed.value);
+  if (!statement.success)
+    throw malformed("no model manifest", `--against ${file}`, "must be a list of files such as `package` writes");
+  const manifest = readModelManifest(statement.data);
+  if (!manifest.ok)
+    throw malformed("no model manifest", `--against ${file}`, `${manifest.problem.path} ${manifest.problem.message}`);
+  return manifest.value;
+}
