@@ -23,6 +23,7 @@ import { SimulatedStateTable, tenantOfKey } from "../store/queries/simulated-sta
 import { tenantExists } from "../store/queries/tenants.ts";
 import { DATABASE_ROLES, type DatabaseRole } from "../store/roles.ts";
 import { composeArtifacts } from "./compose-artifacts.ts";
+import { composeAudit } from "./compose-audit.ts";
 import { composeImages } from "./compose-images.ts";
 import { checkPolicyInForce, composePolicy, type PolicyLoading, policyBundleSecret } from "./compose-policy.ts";
 import { composeWebhooks } from "./compose-webhooks.ts";
@@ -44,9 +45,10 @@ export async function composeApi(
   await settleFirstPolicy(parts, config).catch(closing(close));
   const own = { config, version, close, clockProblem: () => clockProblem(clock) };
   const bundles = { secret: () => policyBundleSecret(config), validDays: config.policy.bundleDays };
-  return startApiRole({ parts: { ...parts, bundles, webhooks: composeWebhooks(config) }, ...own }).catch(
-    closing(close),
-  );
+  return startApiRole({
+    parts: { ...parts, bundles, checkpoints: composeAudit(config), webhooks: composeWebhooks(config) },
+    ...own,
+  }).catch(closing(close));
 }
 
 /** A worker, with what it brings this host's targets to. */
@@ -61,7 +63,13 @@ export async function composeWorker(config: Config, log: ProgramLog): Promise<Ru
   const syncCredentials = createCredentialSync(parts, local);
   const { opsHost, opsPort } = config.worker;
   const own = {
-    ...{ host: config.hostName, opsHost, opsPort, webhooks: composeWebhooks(config) },
+    ...{
+      host: config.hostName,
+      opsHost,
+      opsPort,
+      checkpoints: composeAudit(config),
+      webhooks: composeWebhooks(config),
+    },
     clockProblem: () => clockProblem(clock),
   };
   const stopRetention = keepRetention(parts, config);

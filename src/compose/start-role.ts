@@ -20,6 +20,8 @@ export async function startRole({ role, config }: StartOptions, program: Program
         config,
         entry: program.entry,
         log,
+        checkDatabase: async (database) =>
+          (await import("./compose-policy.ts")).checkPolicyInForce(database, config, log),
         say: (line) => console.log(line),
       });
     case "api":

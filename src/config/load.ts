@@ -198,7 +198,7 @@ function completed(
   urls: readonly Parsed<string | undefined>[],
 ): Config {
   const dataDir = absolutePath(data.dataDir, environment);
-  const { databaseUrl: _whole, artifacts, webhooks, policy, policyDir, ...rest } = data;
+  const { databaseUrl: _whole, artifacts, audit, webhooks, policy, policyDir, ...rest } = data;
   const { databaseUrl: _api, ...api } = data.api;
   const { databaseUrl: _worker, ...worker } = data.worker;
   const [whole, ofApi, ofWorker] = urls.map((url) =>
@@ -209,6 +209,11 @@ function completed(
     ...rest,
     dataDir,
     artifacts: { ...artifacts, keyReference: artifacts.keyReference ?? keyFile("artifact-store.key") },
+    audit: {
+      ...{ ...audit, keyReference: audit.keyReference ?? keyFile("audit-checkpoints.key") },
+      directory:
+        audit.directory === "off" ? null : absolutePath(audit.directory ?? join(dataDir, "checkpoints"), environment),
+    },
     webhooks: { ...webhooks, keyReference: webhooks.keyReference ?? keyFile("webhooks.key") },
     policy: { ...policy, keyReference: policy.keyReference ?? keyFile("policy.key") },
     ...(policyDir === undefined ? {} : { policyDir: absolutePath(policyDir, environment) }),

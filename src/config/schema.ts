@@ -121,6 +121,41 @@ export const configSchema = z.strictObject({
         .describe("Show tenants, endpoints and versions on /metrics of the invocations' port without a token"),
     })
     .prefault({}),
+  audit: z
+    .strictObject({
+      checkpointSeconds: z
+        .number()
+        .int()
+        .min(1)
+        .max(86_400)
+        .default(60)
+        .describe("A log that grew is signed this often, and soon after each rollout ended"),
+      keyReference: secretReference
+        .optional()
+        .describe(
+          "Key that checkpoints are signed with, the same for every API and worker; default file:<dataDir>/keys/audit-checkpoints.key",
+        ),
+      previousKeyReference: secretReference
+        .optional()
+        .describe("The key before it, which signs as well while whoever verifies changes over"),
+      directory: z
+        .string()
+        .min(1)
+        .max(4096)
+        .optional()
+        .describe("Folder that every checkpoint is published to; default <dataDir>/checkpoints; `off` for none"),
+      witnessUrl: z
+        .url({ protocol: /^https?$/ })
+        .max(2048)
+        .optional()
+        .describe("A witness that signs that the logs have only grown (C2SP tlog-witness); needs witnessKeys"),
+      witnessKeys: z
+        .string()
+        .max(32_768)
+        .default("")
+        .describe("The witness's public keys in the vkey form, with spaces between them"),
+    })
+    .prefault({}),
   policy: z
     .strictObject({
       onDifference: z
@@ -210,11 +245,14 @@ export const configSchema = z.strictObject({
 type Parsed = z.infer<typeof configSchema>;
 
 /** The settings in force: `dataDir` is absolute and the references that have a default are filled in. */
-export interface Config extends Omit<Parsed, "api" | "artifacts" | "databaseUrl" | "policy" | "webhooks" | "worker"> {
+export interface Config
+  extends Omit<Parsed, "api" | "artifacts" | "audit" | "databaseUrl" | "policy" | "webhooks" | "worker"> {
   api: Omit<Parsed["api"], "databaseUrl"> & { databaseUrl?: string };
   worker: Omit<Parsed["worker"], "databaseUrl"> & { databaseUrl?: string };
   artifacts: { keyReference: string; maxBytes: number };
   webhooks: Parsed["webhooks"] & { keyReference: string };
+  /** `directory` is absolute; null when nothing is to be published there. */
+  audit: Omit<Parsed["audit"], "directory"> & { keyReference: string; directory: string | null };
   policy: Parsed["policy"] & { keyReference: string };
   /** Resolved: it may hold a password, so it is never printed or logged. Undefined means the embedded server. */
   databaseUrl?: string;

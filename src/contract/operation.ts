@@ -1,7 +1,8 @@
 import type { z } from "zod";
+import { LIMITED_ROLES, type LimitedRole } from "../core/tenancy/scoped-role.ts";
 
 /** What a principal may do. A role grants some of these; a token can only narrow them. */
-export const PERMISSIONS = ["read", "propose", "operate", "approve", "invoke", "administer"] as const;
+export const PERMISSIONS = ["read", "propose", "operate", "approve", "invoke", "govern", "administer"] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
 export const ROLES = [
@@ -17,6 +18,10 @@ export const ROLES = [
 ] as const;
 export type Role = (typeof ROLES)[number];
 
+/** What a token or a person can be given: a role, or one that holds in one environment alone (`approver@production`). */
+export const GRANTABLE_ROLES = [...ROLES, ...LIMITED_ROLES] as const;
+export type GrantableRole = Role | LimitedRole;
+
 export const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
   viewer: ["read"],
   proposer: ["read", "propose"],
@@ -25,9 +30,9 @@ export const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
   "budget-owner": ["read", "approve"],
   // By a statement of their own alone, with a reason, and reviewed afterwards; nobody has it by being an admin.
   "break-glass": ["read", "approve"],
-  "policy-admin": ["read"],
+  "policy-admin": ["read", "govern"],
   invoker: ["invoke"],
-  admin: ["read", "propose", "operate", "approve", "invoke", "administer"],
+  admin: ["read", "propose", "operate", "approve", "invoke", "govern", "administer"],
 };
 
 export const PRINCIPAL_KINDS = ["human", "agent", "service"] as const;

@@ -17,6 +17,7 @@ export const PROBLEMS = {
   "digest-mismatch": { status: 409, exit: 1, title: "The digest is not the one that is meant" },
   "statement-refused": { status: 409, exit: 1, title: "The statement cannot be used" },
   "endpoint-busy": { status: 409, exit: 1, title: "A rollout holds the endpoint" },
+  "policy-protected": { status: 422, exit: 2, title: "The policy version changes what nobody may change" },
   denied: { status: 422, exit: 2, title: "The policy denies this" },
   "untrusted-evidence": { status: 422, exit: 2, title: "The evidence was refused" },
   "too-large": { status: 413, exit: 64, title: "The request is too large" },

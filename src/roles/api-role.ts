@@ -3,6 +3,7 @@ import type { EngineParts } from "../engine/engine.ts";
 import { engineMetrics } from "../engine/metrics.ts";
 import type { WebhookParts } from "../engine/webhook-parts.ts";
 import { createService } from "../service/create-service.ts";
+import type { PolicyBundleParts } from "../service/policy-bundles.ts";
 import type { Service } from "../service/service.ts";
 import { createHttpApp } from "../surfaces/http/app.ts";
 import { serveHttp } from "../surfaces/http/serve-http.ts";
@@ -10,7 +11,7 @@ import { metricsRegistry } from "./metrics-registry.ts";
 import type { RunningRole } from "./role-process.ts";
 
 export interface ApiRoleOptions {
-  parts: EngineParts & { webhooks: WebhookParts };
+  parts: EngineParts & { bundles: PolicyBundleParts; webhooks: WebhookParts };
   config: Config;
   version: string;
   /** What is wrong with this host's clock. */

@@ -1,12 +1,17 @@
 import type { OperationInput, OperationName } from "../contract/operations.ts";
+import type { NotaryParts } from "../engine/audit-parts.ts";
 import type { Actor, EngineParts } from "../engine/engine.ts";
 import type { TellingParts } from "../engine/webhook-parts.ts";
 import type { PeopleParts } from "./people-parts.ts";
+import type { PolicyBundleParts } from "./policy-bundles.ts";
 import type { Principal } from "./principal.ts";
 import type { ServiceAnswer } from "./service.ts";
+import type { Tenancy } from "./tenancy.ts";
 
 /** What the use cases work with. */
-export type ServiceParts = EngineParts & TellingParts & { people?: PeopleParts };
+export type ServiceParts = EngineParts &
+  TellingParts &
+  NotaryParts & { bundles: PolicyBundleParts; people?: PeopleParts; tenancy?: Tenancy };
 
 /** One request, after its principal's permission was checked. */
 export interface Call<N extends OperationName> {

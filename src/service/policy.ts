@@ -1,10 +1,17 @@
-import { listPolicies } from "../core/policy/list.ts";
 import type { Handlers, ServiceParts } from "./handler.ts";
+import { policyActivationHandlers } from "./policy-activation.ts";
+import { policyBundleHandlers } from "./policy-bundles.ts";
+import { policyProposalHandlers } from "./policy-proposals.ts";
+import { type PolicyReading, policyReadingHandlers } from "./policy-reading.ts";
 
-/** What decisions are made with now. */
-export function policyHandlers(parts: ServiceParts): Handlers<"policy.list" | "prices.show"> {
+type Changing = "policy.propose" | "policy.withdraw" | "policy.statement" | "policy.activate" | "policy.bundle";
+
+/** What decisions are made with, and how that changes. */
+export function policyHandlers(parts: ServiceParts): Handlers<PolicyReading | Changing> {
   return {
-    "policy.list": async () => ({ digest: parts.policySet.digest, policies: listPolicies(parts.policySet) }),
-    "prices.show": async () => parts.prices,
+    ...policyReadingHandlers(parts),
+    ...policyProposalHandlers(parts),
+    ...policyActivationHandlers(parts),
+    ...policyBundleHandlers(parts),
   };
 }

@@ -77,13 +77,31 @@ export function withOwnFiles(shipped: readonly PolicyFile[], own: readonly Polic
 }
 
 /**
+ * A folder of policies in place: one that holds a schema is a whole set and stands for the shipped one; any other stands
+ * beside it.
+ */
+export function programFiles(shipped: readonly PolicyFile[], folder: readonly PolicyFile[]): PolicyFile[] {
+  return folder.some(({ path }) => path === SCHEMA_FILE) ? [...folder] : withOwnFiles(shipped, folder);
+}
+
+/** The digest of what a set stands on: its files without those that a tenant put beside them. */
+export function baseDigestOf(files: readonly PolicyFile[]): string {
+  return policyDigestOf(files.filter(({ path }) => !path.startsWith("own/")));
+}
+
+/**
  * The digest of a list of files, told without reading any of them: that of the set they make. It covers everything that
  * decides: the policies, their schema, the settings and the prices. Tables only test.
  */
 export function policyDigestOf(files: readonly PolicyFile[]): string {
+  return sha256Digest(policyDigestedBytes(files));
+}
+
+/** The bytes that the digest is of: the canonical list of paths and texts of what decides. */
+export function policyDigestedBytes(files: readonly PolicyFile[]): Buffer {
   const deciding = files.filter(({ path }) => /(\.cedar|\.cedarschema|(^|\/)(settings|prices)\.json)$/.test(path));
   const list = deciding.map(({ path, text }) => [path, text]).sort(([a], [b]) => ((a ?? "") < (b ?? "") ? -1 : 1));
-  return sha256Digest(canonicalJson(list));
+  return Buffer.from(canonicalJson(list), "utf8");
 }
 
 type Read = { kind: "base" | "forbid"; policy: Policy; json: PolicyJson };

@@ -165,6 +165,7 @@ function engineParts(
     defaultSettings: shipped<PolicySettings>("settings.json"),
     log: { info: quiet, warn: quiet, error: quiet },
     people: { relyingParty: () => RELYING_PARTY, session: { idleSeconds: 1800, absoluteSeconds: 43_200 } },
+    bundles: { secret: async () => Buffer.alloc(32, 2), validDays: 7 },
     webhooks: { notifications: webhookNotifications({ rules: LOOPBACK }), sealingKey: async () => Buffer.alloc(32, 1) },
   };
 }

@@ -1,4 +1,4 @@
-import type { Transaction } from "../database.ts";
+import type { Queryable, Transaction } from "../database.ts";
 
 /** Makes the tenant, or locks the one that is there, until the transaction ends. */
 export async function createTenant(tx: Transaction, tenant: string, atMs: number): Promise<void> {
@@ -7,4 +7,9 @@ export async function createTenant(tx: Transaction, tenant: string, atMs: number
     new Date(atMs),
   ]);
   await tx.query("SELECT FROM tenants WHERE tenant = $1 FOR UPDATE", [tenant]);
+}
+
+export async function tenantExists(db: Queryable, tenant: string): Promise<boolean> {
+  const { rowCount } = await db.query("SELECT FROM tenants WHERE tenant = $1", [tenant]);
+  return rowCount > 0;
 }

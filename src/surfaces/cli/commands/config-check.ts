@@ -39,6 +39,7 @@ function startProblems(config: Config, { variables }: Environment): string[] {
     "artifacts.keyReference": config.artifacts,
     "webhooks.keyReference": config.webhooks,
     "policy.keyReference": config.policy,
+    "audit.keyReference": config.audit,
   };
   const missing = Object.entries(references).flatMap(([setting, { keyReference }]) => {
     const name = /^env:(.*)$/.exec(keyReference)?.[1];
