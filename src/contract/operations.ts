@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { PHASES } from "../core/rollout/rollout.ts";
 import { approvalOperations } from "./approval-operations.ts";
-import { type Operation, PRINCIPAL_KINDS, ROLES } from "./operation.ts";
+import { GRANTABLE_ROLES, type Operation, PRINCIPAL_KINDS } from "./operation.ts";
 import { action, byEndpoint, byId, comment, page } from "./operation-parts.ts";
 import { peopleOperations } from "./people-operations.ts";
 import { policyOperations } from "./policy-operations.ts";
@@ -161,7 +161,7 @@ export const operations = {
       principal: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "must be 1 to 63 of a-z, 0-9, ., _ and -"),
       kind: z.enum(PRINCIPAL_KINDS),
       owner: z.string().max(63).optional(),
-      roles: z.array(z.enum(ROLES)).min(1),
+      roles: z.array(z.enum(GRANTABLE_ROLES)).min(1),
       expiresInSeconds: z.number().int().min(60).max(31_536_000).optional(),
     }),
     output: tokenSchema.extend({ secret: z.string() }).meta({ id: "NewToken" }),
@@ -193,7 +193,7 @@ export const operations = {
       id: z.string(),
       kind: z.enum(PRINCIPAL_KINDS),
       tenant: z.string(),
-      roles: z.array(z.enum(ROLES)),
+      roles: z.array(z.enum(GRANTABLE_ROLES)),
       expiresAt: z.iso.datetime(),
     }),
   },

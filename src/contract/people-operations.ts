@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Operation, ROLES } from "./operation.ts";
+import { GRANTABLE_ROLES, type Operation } from "./operation.ts";
 import { byId, page } from "./operation-parts.ts";
 import { pageOf, timeSchema } from "./views.ts";
 
@@ -60,7 +60,7 @@ const enrolmentSchema = z
 const personSchema = z
   .object({
     id: z.string(),
-    roles: z.array(z.enum(ROLES)),
+    roles: z.array(z.enum(GRANTABLE_ROLES)),
     passkeys: z.number().int(),
     /** Signs in by the organisation's identity provider, which says the roles. */
     linked: z.boolean(),
@@ -104,7 +104,7 @@ export const peopleOperations = {
     ...guarded,
     body: z.strictObject({
       principal: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "must be 1 to 63 of a-z, 0-9, ., _ and -"),
-      roles: z.array(z.enum(ROLES)).min(1),
+      roles: z.array(z.enum(GRANTABLE_ROLES)).min(1),
       expiresInSeconds,
     }),
     output: enrolmentSchema,

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ENVIRONMENTS, planInputSchema, TARGETS } from "../core/plan/schema.ts";
-import { PRINCIPAL_KINDS, ROLES } from "./operation.ts";
+import { GRANTABLE_ROLES, PRINCIPAL_KINDS } from "./operation.ts";
 
 /** What the API answers with. Times are RFC 3339 in UTC; money is US dollars per hour; digests are `sha256:<hex>`. */
 
@@ -181,7 +181,7 @@ export const tokenSchema = z
   .object({
     id: z.string(),
     principal: z.object({ id: z.string(), kind: z.enum(PRINCIPAL_KINDS), owner: z.string().nullable() }),
-    roles: z.array(z.enum(ROLES)),
+    roles: z.array(z.enum(GRANTABLE_ROLES)),
     createdAt: timeSchema,
     expiresAt: timeSchema,
     revokedAt: timeSchema.nullable(),

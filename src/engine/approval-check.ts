@@ -4,6 +4,7 @@ import { APPROVAL_TYPE, decodeConsent, type EvidenceItem, type RolloutConsent } 
 import { verifyConsent } from "../core/approval/verify-consent.ts";
 import type { Decision, Facts } from "../core/policy/decision.ts";
 import type { Approval, Rollout } from "../core/rollout/rollout.ts";
+import { rolesHeldIn } from "../core/tenancy/scoped-role.ts";
 import type { Queryable } from "../store/database.ts";
 import { type UsedStatementRow, usedStatements } from "../store/queries/approvals.ts";
 import { readActivePolicy } from "../store/queries/policy-versions.ts";
@@ -110,7 +111,8 @@ function statementVerdict(
   const person = { id: row.principal, kind: row.personKind as "human", roles: row.roles };
   const may = whyNotDecide(person, proposer);
   if (may !== null) return refused(may.message);
-  if (!holdsRole(person.roles, says.role)) return refused(`${person.id} is ${says.role} no more.`);
+  if (!holdsRole(rolesHeldIn(person.roles, says.environment), says.role))
+    return refused(`${person.id} is ${says.role} no more.`);
   const problem = consentProblem(says, present);
   if (problem !== null) {
     const superseding = problem.why === "expired" || problem.why === "other-rollout" ? null : problem.why;
@@ -139,7 +141,10 @@ async function olderApproval(db: Queryable, rollout: Rollout, approval: Approval
   if (person === undefined) return refused(`${approval.approver} is not known any more.`);
   const may = whyNotDecide(person, proposer ?? { id: rollout.proposer, owner: null });
   if (may !== null) return refused(may.message);
-  if (!holdsRole(person.roles, approval.role) || approval.role === "break-glass") {
+  if (
+    !holdsRole(rolesHeldIn(person.roles, rollout.endpoint.environment), approval.role) ||
+    approval.role === "break-glass"
+  ) {
     return refused(`${person.id} is ${approval.role} no more.`);
   }
   return { role: approval.role, approver: person.id, mfa: false, signed: false };

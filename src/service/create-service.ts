@@ -7,6 +7,7 @@ import { principalByToken } from "../store/queries/principals.ts";
 import { approvalHandlers } from "./approvals.ts";
 import { artifactHandlers } from "./artifacts.ts";
 import { auditHandlers } from "./audit.ts";
+import { authorizeHere, authorizeSomewhere } from "./authorize.ts";
 import { breakerHandlers } from "./breakers.ts";
 import { endpointHandlers } from "./endpoints.ts";
 import { evidenceHandlers } from "./evidence.ts";
@@ -17,9 +18,9 @@ import { keyHandlers } from "./keys.ts";
 import { peopleHandlers } from "./people.ts";
 import { planHandlers } from "./plans.ts";
 import { policyHandlers } from "./policy.ts";
-import { actorOf, type Principal, permissionsOf } from "./principal.ts";
-import { principalHandlers, rolesOf } from "./principals.ts";
-import { Refusal, refuse } from "./refusal.ts";
+import { actorOf, type Principal } from "./principal.ts";
+import { limitedRolesOf, principalHandlers, rolesOf } from "./principals.ts";
+import { Refusal } from "./refusal.ts";
 import { rolloutHandlers } from "./rollouts.ts";
 import type { Service, ServiceAnswer, ServiceRequest } from "./service.ts";
 import { principalOfSession } from "./sessions.ts";
@@ -37,10 +38,12 @@ export function createService(parts: ServiceParts): Service {
   const of = tenantServices(parts);
   return {
     authenticate: (token) => authenticate(parts, token),
-    session: (cookie) => principalOfSession(parts, cookie),
+    session: (cookie, how) => principalOfSession(parts, cookie, how),
     signIn: createSignIn(parts),
     authorize: (name, principal) =>
-      audited(of(principal.tenant).parts, { name, principal }, async () => authorize(operations[name], principal)),
+      audited(of(principal.tenant).parts, { name, principal }, async () =>
+        authorizeSomewhere(operations[name], principal),
+      ),
     call: (name, request) => call(of(request.principal.tenant), name, request),
     readiness: () => readiness(parts),
   };
@@ -92,7 +95,8 @@ async function authenticate(parts: ServiceParts, token: string): Promise<Princip
   const row = hash === undefined ? undefined : await principalByToken(parts.database, hash, parts.nowMs());
   if (row === undefined) return undefined;
   const { tenant, id, kind, owner, tokenId, expiresAt } = row;
-  const known = { tenant, id, kind, roles: rolesOf(row.roles), tokenId, expiresAtMs: expiresAt.getTime() };
+  const roles = { roles: rolesOf(row.roles), limitedRoles: limitedRolesOf(row.roles) };
+  const known = { tenant, id, kind, ...roles, tokenId, expiresAtMs: expiresAt.getTime() };
   return owner === null ? known : { ...known, owner };
 }
 
@@ -101,9 +105,10 @@ async function call<N extends OperationName>(
   name: N,
   request: ServiceRequest<N>,
 ): Promise<ServiceAnswer<N>> {
-  const { principal, input, requestId, idempotencyKey: key } = request;
-  return audited(parts, { name, principal }, async () => {
-    authorize(operations[name], principal);
+  const { input, requestId, idempotencyKey: key } = request;
+  return audited(parts, { name, principal: request.principal }, async () => {
+    const operation: Operation = operations[name];
+    const principal = await authorizeHere(parts.database, { operation, input }, request.principal);
     const handler = handlers[name] as unknown as Handler<N>;
     const signal = request.signal === undefined ? {} : { signal: request.signal };
     const perform = () =>
@@ -127,17 +132,6 @@ async function audited<Answer>(
     throw error;
   }
 }
-
-/** Deny by default: what no role of the credential grants is refused, and so is whoever is no person where one is needed. */
-function authorize(operation: Operation, principal: Principal): void {
-  if (operation.humansOnly && principal.kind !== "human") {
-    refuse("humans-only", `Only a person may do this, and ${principal.id} is ${KINDS[principal.kind]}.`);
-  }
-  if (permissionsOf(principal.roles).has(operation.permission)) return;
-  refuse("forbidden", `This needs the permission ${operation.permission}, which the credential does not have.`);
-}
-
-const KINDS = { human: "a person", agent: "an agent", service: "a service" } as const;
 
 /** Refusals that say something about who tried what. A typing mistake is none of the log's business. */
 const AUDITED: ReadonlySet<ProblemCode> = new Set([

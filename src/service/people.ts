@@ -9,7 +9,7 @@ import { sessionsOf } from "../store/queries/sessions.ts";
 import { decodeCursor, PAGE_LIMIT, toPage } from "./cursor.ts";
 import type { Call, Handlers, ServiceParts } from "./handler.ts";
 import type { Principal } from "./principal.ts";
-import { rolesOf } from "./principals.ts";
+import { limitedRolesOf, rolesOf } from "./principals.ts";
 import { notFound, refuse } from "./refusal.ts";
 import { optionalTime } from "./rollout-view.ts";
 import { endPersonSessions, momentOf } from "./sessions.ts";
@@ -189,5 +189,11 @@ async function removeOwn(parts: PeopleNeeds, call: Call<"me.passkeys.remove">): 
 
 function personView(row: PersonRow): OperationOutput<"people.list">["items"][number] {
   const { id, passkeys, linked, lastSeenAt } = row;
-  return { id, roles: rolesOf(row.roles), passkeys, linked, lastSeenAt: optionalTime(lastSeenAt?.getTime() ?? null) };
+  return {
+    id,
+    roles: [...rolesOf(row.roles), ...limitedRolesOf(row.roles)],
+    passkeys,
+    linked,
+    lastSeenAt: optionalTime(lastSeenAt?.getTime() ?? null),
+  };
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Operation, PRINCIPAL_KINDS, ROLE_PERMISSIONS, ROLES, type Role } from "../contract/operation.ts";
 import { type OperationName, operations } from "../contract/operations.ts";
+import { FOR_PEOPLE } from "./authorize.ts";
 import type { Principal } from "./principal.ts";
 import { type ServiceFixture, serviceFixture } from "./testing/service-fixture.ts";
 
@@ -35,7 +36,8 @@ const all = Object.entries(operations) as [OperationName, Operation][];
 describe.each(all)("%s", (name, operation) => {
   test.each([...PRINCIPAL_KINDS])("asked by a principal of kind %s, each role is held to what it may", async (kind) => {
     for (const role of ROLES) {
-      const permitted = ROLE_PERMISSIONS[role].includes(operation.permission);
+      const forPeople = kind !== "human" && FOR_PEOPLE.includes(operation.permission);
+      const permitted = ROLE_PERMISSIONS[role].includes(operation.permission) && !forPeople;
       const human = !operation.humansOnly || kind === "human";
       const expected = human ? (permitted ? undefined : "forbidden") : "humans-only";
       expect([role, await refusal(name, principal(kind, [role]))]).toEqual([role, expected]);

@@ -1,4 +1,5 @@
 import { type Permission, type PrincipalKind, ROLE_PERMISSIONS, type Role } from "../contract/operation.ts";
+import type { LimitedRole } from "../core/tenancy/scoped-role.ts";
 import type { Actor } from "../engine/engine.ts";
 
 /** Who asks, exactly as the credential says; nothing of it ever comes from a request's payload. */
@@ -6,7 +7,10 @@ export interface Principal {
   tenant: string;
   id: string;
   kind: PrincipalKind;
+  /** Those that hold everywhere; inside a use case, those that hold for what it is about. */
   roles: readonly Role[];
+  /** Those that hold in one environment alone, such as `approver@production`. */
+  limitedRoles?: readonly LimitedRole[];
   /** The person who answers for an agent or a service. */
   owner?: string;
   tokenId: string;

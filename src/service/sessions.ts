@@ -12,7 +12,7 @@ import {
 } from "../store/queries/sessions.ts";
 import type { PeopleParts } from "./people-parts.ts";
 import type { Principal } from "./principal.ts";
-import { rolesOf } from "./principals.ts";
+import { limitedRolesOf, rolesOf } from "./principals.ts";
 
 const SHAPE = /^cts_[A-Za-z0-9_-]{43}$/;
 /** A session that is used all the time is written once in this while, and not with each request. */
@@ -27,18 +27,33 @@ export interface SessionParts {
   nowMs(): number;
 }
 
-/** The person whose browser holds this cookie; undefined when the session is unknown, over, or was not used for too long. */
-export async function principalOfSession(parts: SessionParts, cookie: string): Promise<Principal | undefined> {
+/**
+ * The person whose browser holds this cookie; undefined when the session is unknown, over, or was not used for too long.
+ * With `rests` the look does not count as use: a stream that is left open must not keep a session alive.
+ */
+export async function principalOfSession(
+  parts: SessionParts,
+  cookie: string,
+  how: { rests?: boolean } = {},
+): Promise<Principal | undefined> {
   if (!SHAPE.test(cookie)) return undefined;
   const moment = momentOf(parts);
   const row = await principalBySession(parts.database, hashOf(cookie), moment);
   if (row === undefined) return undefined;
   const { tenant, id, kind, roles, session } = row;
-  if (moment.nowMs - session.seenAt.getTime() > TOUCH_AFTER_MS) {
+  if (how.rests !== true && moment.nowMs - session.seenAt.getTime() > TOUCH_AFTER_MS) {
     await touchSession(parts.database.forTenant(tenant), { tenant, id: session.id, seenAtMs: moment.nowMs });
   }
   return {
-    ...{ tenant, id, kind, roles: rolesOf(roles), tokenId: session.id, expiresAtMs: session.expiresAt.getTime() },
+    ...{
+      tenant,
+      id,
+      kind,
+      roles: rolesOf(roles),
+      limitedRoles: limitedRolesOf(roles),
+      tokenId: session.id,
+      expiresAtMs: session.expiresAt.getTime(),
+    },
     session: { id: session.id, method: session.method, startedAtMs: session.createdAt.getTime() },
   };
 }
@@ -53,6 +68,7 @@ export function momentOf(parts: SessionParts): Moment {
 export interface NewSession {
   /** Goes into the cookie and nowhere else. */
   secret: string;
+  beganAtMs: number;
   expiresAtMs: number;
 }
 
@@ -77,7 +93,7 @@ export async function beginSession(
   const details = { principal, kind: method, expiresAt: new Date(expiresAtMs).toISOString() };
   const fact = { tenant, atMs: createdAtMs, actor, subject: `session:${id}`, outcome: "accepted" } as const;
   await appendAudit(tx, { ...fact, action: "session.begin", details });
-  return { secret, expiresAtMs };
+  return { secret, beganAtMs: createdAtMs, expiresAtMs };
 }
 
 /** Ends one of a person's sessions, or all of them; answers how many were open. */

@@ -1,6 +1,13 @@
 import { z } from "zod";
-import { type PrincipalKind, ROLES, type Role } from "../contract/operation.ts";
+import {
+  GRANTABLE_ROLES,
+  type GrantableRole,
+  type Permission,
+  type PrincipalKind,
+  type Role,
+} from "../contract/operation.ts";
 import type { OperationInput, OperationOutput } from "../contract/operations.ts";
+import { baseRoleOf } from "../core/tenancy/scoped-role.ts";
 import { appendAudit } from "../engine/audit-log.ts";
 import type { Transaction } from "../store/database.ts";
 import {
@@ -12,11 +19,13 @@ import {
   type TokenRow,
   upsertPrincipal,
 } from "../store/queries/principals.ts";
+import { FOR_PEOPLE } from "./authorize.ts";
 import { decodeCursor, PAGE_LIMIT, toPage } from "./cursor.ts";
 import type { Handlers, ServiceParts } from "./handler.ts";
 import { type Principal, permissionsOf } from "./principal.ts";
 import { notFound, refuse } from "./refusal.ts";
 import { optionalTime } from "./rollout-view.ts";
+import { TENANCY } from "./tenancy.ts";
 import { newToken } from "./token.ts";
 
 const afterShape = z.tuple([z.string()]);
@@ -27,8 +36,9 @@ export function tokenHandlers(parts: ServiceParts): Handlers<"tokens.create" | "
     "tokens.create": async ({ principal, actor, input }) => {
       const { tenant } = principal;
       const roles = grantable(principal, input.body.roles);
+      refuseForPrograms(input.body.kind, roles);
       const atMs = parts.nowMs();
-      const expiresAtMs = atMs + (input.body.expiresInSeconds ?? EXPIRES_IN_SECONDS) * 1000;
+      const expiresAtMs = atMs + secondsOf(parts, input.body) * 1000;
       const token = newToken();
       const row = await parts.database.transaction(async (tx) => {
         const holder = await ensurePrincipal(tx, tenant, { ...input.body, roles }, principal.id);
@@ -70,11 +80,40 @@ export function tokenHandlers(parts: ServiceParts): Handlers<"tokens.create" | "
 }
 
 /** Nobody hands on what they do not have. */
-export function grantable(creator: Principal, roles: readonly Role[]): Role[] {
+export function grantable(creator: Principal, roles: readonly GrantableRole[]): GrantableRole[] {
   const own = permissionsOf(creator.roles);
-  const beyond = roles.find((role) => [...permissionsOf([role])].some((permission) => !own.has(permission)));
+  const beyond = roles.find((role) => permitted(role).some((permission) => !own.has(permission)));
   if (beyond !== undefined) refuse("forbidden", `You cannot give the role ${beyond}: it may more than you may.`);
-  return ROLES.filter((role) => roles.includes(role));
+  return GRANTABLE_ROLES.filter((role) => roles.includes(role));
+}
+
+/** A person answers for what these permit: no token of a program ever does. */
+function refuseForPrograms(kind: PrincipalKind, roles: readonly GrantableRole[]): void {
+  if (kind === "human") return;
+  const role = roles.find((one) => permitted(one).some((permission) => FOR_PEOPLE.includes(permission)));
+  if (role !== undefined)
+    refuse(
+      "humans-only",
+      `The role ${role} is for people: ${kind === "agent" ? "an agent" : "a service"} never has it.`,
+    );
+}
+
+/** A program that may change something gets a token for a while; one that may only invoke or read may keep it. */
+function secondsOf(
+  { tenancy = TENANCY }: ServiceParts,
+  asked: { kind: PrincipalKind; roles: readonly GrantableRole[]; expiresInSeconds?: number | undefined },
+): number {
+  const changes = asked.roles.some((role) => permitted(role).some((one) => one === "propose" || one === "operate"));
+  const secondsMax = tenancy.programTokenSecondsMax;
+  if (asked.kind === "human" || !changes) return asked.expiresInSeconds ?? EXPIRES_IN_SECONDS;
+  if ((asked.expiresInSeconds ?? 0) <= secondsMax)
+    return asked.expiresInSeconds ?? Math.min(EXPIRES_IN_SECONDS, secondsMax);
+  const message = `A token of ${asked.kind === "agent" ? "an agent" : "a service"} that may change something lasts ${secondsMax} s at most here (tenants.programTokenSecondsMax).`;
+  return refuse("malformed-request", message, { pointer: "/expiresInSeconds" });
+}
+
+function permitted(role: GrantableRole): Permission[] {
+  return [...permissionsOf([baseRoleOf(role) as Role])];
 }
 
 type NewPrincipal = Pick<OperationInput<"tokens.create">["body"], "principal" | "kind" | "owner" | "roles">;
@@ -117,7 +156,7 @@ function view(row: TokenRow): OperationOutput<"tokens.revoke"> {
   return {
     id: row.id,
     principal: { id: row.principal, kind: row.kind, owner: row.owner },
-    roles: ROLES.filter((role) => row.roles.includes(role)),
+    roles: GRANTABLE_ROLES.filter((role) => row.roles.includes(role)),
     createdAt: row.createdAt.toISOString(),
     expiresAt: row.expiresAt.toISOString(),
     revokedAt: optionalTime(row.revokedAt?.getTime() ?? null),

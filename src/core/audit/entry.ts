@@ -75,7 +75,8 @@ const DETAILS = {
   result: code,
   breaker: code,
   operation: code,
-  roles: codes,
+  // `ROLE@ENVIRONMENT` where a role holds in one environment alone.
+  roles: z.array(id).max(64),
   clauses: codes,
   missing: codes,
   sequence: count,

@@ -1,4 +1,4 @@
-import { ROLES, type Role } from "../../../contract/operation.ts";
+import { GRANTABLE_ROLES, type GrantableRole, ROLES } from "../../../contract/operation.ts";
 import type { OperationOutput } from "../../../contract/operations.ts";
 import { malformed } from "../cli-error.ts";
 import type { CallInput } from "../client.ts";
@@ -40,13 +40,13 @@ export async function tokenCreate(context: CommandContext): Promise<number> {
   return 0;
 }
 
-function roleOf(text: string): Role {
-  const role = ROLES.find((known) => known === text);
+function roleOf(text: string): GrantableRole {
+  const role = GRANTABLE_ROLES.find((known) => known === text);
   if (role === undefined)
     throw malformed(
       `unknown role ${JSON.stringify(text.slice(0, 40))}`,
       "--role",
-      `must be one of ${ROLES.join(", ")}`,
+      `must be one of ${ROLES.join(", ")}, or a role in one environment, such as approver@production`,
     );
   return role;
 }

@@ -62,7 +62,7 @@ export const tokenGroup: CommandGroup = {
         },
         {
           flags: "--role <role>",
-          description: "what it may do; may be given several times",
+          description: "what it may do, everywhere or as ROLE@ENVIRONMENT; may be given several times",
           repeatable: true,
           required: true,
         },
@@ -71,7 +71,7 @@ export const tokenGroup: CommandGroup = {
       ],
       examples: [
         "token create ci --kind service --role proposer --expires 30d",
-        "token create helper --kind agent --owner ada --role proposer",
+        "token create helper --kind agent --owner ada --role proposer@development --expires 8h",
       ],
       load: async () => (await import("../commands/token.ts")).tokenCreate,
     },
