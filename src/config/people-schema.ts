@@ -58,9 +58,7 @@ export const peopleSettings = {
         .min(1)
         .max(4096)
         .optional()
-        .describe(
-          "File with the API's certificate and those above it, as PEM; read again when it changes and on SIGHUP",
-        ),
+        .describe("File with the API's certificate and those above it, as PEM; read again when it changes"),
       key: secretReference.optional().describe("Private key of that certificate, as PEM"),
     })
     .prefault({}),

@@ -3,10 +3,12 @@ import type { EngineParts } from "../engine/engine.ts";
 import { engineMetrics } from "../engine/metrics.ts";
 import type { WebhookParts } from "../engine/webhook-parts.ts";
 import { createService } from "../service/create-service.ts";
+import type { PeopleParts } from "../service/people-parts.ts";
 import type { PolicyBundleParts } from "../service/policy-bundles.ts";
 import type { Service } from "../service/service.ts";
 import { createHttpApp } from "../surfaces/http/app.ts";
 import { serveHttp } from "../surfaces/http/serve-http.ts";
+import type { TlsSource } from "../surfaces/http/tls.ts";
 import { metricsRegistry } from "./metrics-registry.ts";
 import type { RunningRole } from "./role-process.ts";
 
@@ -14,6 +16,10 @@ export interface ApiRoleOptions {
   parts: EngineParts & { bundles: PolicyBundleParts; webhooks: WebhookParts };
   config: Config;
   version: string;
+  /** How people come in; `boundUrl` says where the API listens, once it does. */
+  people(boundUrl: () => string | undefined): PeopleParts;
+  /** The API's own certificate; undefined when it serves plain HTTP. */
+  tls: TlsSource | undefined;
   /** What is wrong with this host's clock. */
   clockProblem(): string | undefined;
   close(): Promise<void>;
@@ -23,7 +29,9 @@ export interface ApiRoleOptions {
 export async function startApiRole(options: ApiRoleOptions): Promise<RunningRole> {
   const { parts, config, version, clockProblem, close } = options;
   const registry = metricsRegistry("api");
-  const control = createService({ ...parts, ...engineMetrics(registry, parts) });
+  let boundUrl: string | undefined;
+  const people = options.people(() => boundUrl);
+  const control = createService({ ...parts, people, ...engineMetrics(registry, parts) });
   const service: Service = {
     ...control,
     readiness: async () => {
@@ -38,9 +46,14 @@ export async function startApiRole(options: ApiRoleOptions): Promise<RunningRole
     registry,
     log: parts.log,
     limits: { rawBytesMax: config.artifacts.maxBytes },
+    trustedProxies: config.api.trustedProxies,
+    strictTransport: () => people.relyingParty()?.origin.startsWith("https:") === true,
     shutdown: shutdown.signal,
   });
-  const listening = await serveHttp(app, config.api);
+  const { nowMs, log } = parts;
+  const tls = options.tls === undefined ? {} : { tls: { source: options.tls, log, nowMs } };
+  const listening = await serveHttp(app, { ...config.api, ...tls });
+  boundUrl = listening.url;
   parts.log.info("api.ready", { host: config.api.host, port: listening.port });
   return {
     ready: { url: listening.url },

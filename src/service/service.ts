@@ -6,8 +6,8 @@ import type { SignIn } from "./sign-in.ts";
 export interface Service {
   /** Who holds the token; undefined when it is unknown, malformed, expired or revoked. Errors: `unavailable`. */
   authenticate(token: string): Promise<Principal | undefined>;
-  /** Who holds this browser's session; undefined when it is unknown or over, or was not used for too long. */
-  session(cookie: string): Promise<Principal | undefined>;
+  /** Who holds this browser's session; undefined when it is unknown or over, or was not used for too long; with `rests` the look is no use. */
+  session(cookie: string, how?: { rests?: boolean }): Promise<Principal | undefined>;
   /** How people come in. */
   readonly signIn: SignIn;
   /**

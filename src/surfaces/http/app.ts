@@ -4,14 +4,20 @@ import { Hono } from "hono";
 import type { Registry } from "prom-client";
 import type { Operation } from "../../contract/operation.ts";
 import { type OperationName, operations } from "../../contract/operations.ts";
+import type { ProblemDetails } from "../../contract/problem.ts";
 import type { Principal } from "../../service/principal.ts";
 import { Refusal } from "../../service/refusal.ts";
 import type { Service, ServiceRequest } from "../../service/service.ts";
+import { ClientAddresses } from "./client-address.ts";
 import { httpMetrics } from "./http-metrics.ts";
 import { openApiDocument } from "./openapi.ts";
 import { opsRoutes } from "./ops-server.ts";
+import { pageRoutes } from "./page-routes.ts";
 import { problemDetails, problemOf, problemResponse } from "./problem.ts";
 import { HeldBytes, type Hold, type Limits, readInput } from "./request.ts";
+import { addSecurityHeaders } from "./security-headers.ts";
+import { requireOwnPage, sessionOf } from "./session-cookie.ts";
+import { signInRoutes } from "./sign-in-routes.ts";
 import { ndjsonResponse, sseResponse } from "./stream.ts";
 import { StreamSlots } from "./stream-slots.ts";
 
@@ -21,6 +27,10 @@ export interface HttpAppOptions {
   log: HttpLog;
   limits?: Partial<Limits>;
   heartbeatMs?: number;
+  /** Proxies whose X-Forwarded-For is believed: addresses or networks with commas. */
+  trustedProxies?: string;
+  /** Whether browsers reach this by TLS: they are told never to come without it. */
+  strictTransport?: () => boolean;
   /** Ends every open stream, so that a stop does not wait for its readers. */
   shutdown?: AbortSignal;
 }
@@ -38,15 +48,7 @@ const DEFAULT_LIMITS: Limits = {
   heldBytesMax: 768 * 1024 * 1024,
 };
 
-const SECURITY_HEADERS: Readonly<Record<string, string>> = {
-  "x-content-type-options": "nosniff",
-  "x-frame-options": "DENY",
-  "referrer-policy": "no-referrer",
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  "cross-origin-resource-policy": "same-origin",
-};
-
-/** The HTTP surface: one route for each operation of the contract, and nothing that is not in it. */
+/** The HTTP surface: one route for each operation of the contract, the ways in, and the page that people use. */
 export function createHttpApp(service: Service, options: HttpAppOptions): Hono {
   const app = new Hono();
   const routes = new Routes(service, options);
@@ -58,6 +60,8 @@ export function createHttpApp(service: Service, options: HttpAppOptions): Hono {
     const path = operation.path.replaceAll(/\{(\w+)\}/g, ":$1");
     app.on(operation.method, path, (c) => routes.perform(c, name, operation));
   }
+  signInRoutes(app, { service, addresses: new ClientAddresses(options.trustedProxies ?? "") });
+  pageRoutes(app);
   app.notFound((c) => routes.unknown(c));
   app.onError((error, c) => routes.failed(c, error));
   return app;
@@ -89,7 +93,7 @@ class Routes {
     const operation = String(c.get("operation"));
     const requestId = String(c.get("requestId"));
     const durationMs = performance.now() - startedAt;
-    for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.header(name, value);
+    addSecurityHeaders(c, { strictTransport: this.#options.strictTransport?.() === true });
     c.header("x-request-id", requestId);
     if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
     this.#metrics.observe({ operation, status, seconds: durationMs / 1000 });
@@ -141,7 +145,7 @@ class Routes {
   /** A stream may outlive the token it was opened with, and must not. What cannot be asked now is asked again. */
   async #stillAllowed(c: Context, name: OperationName): Promise<boolean> {
     try {
-      await this.#service.authorize(name, await this.#principal(c));
+      await this.#service.authorize(name, await this.#principal(c, { rests: true }));
       return true;
     } catch (error) {
       return !(error instanceof Refusal);
@@ -157,14 +161,17 @@ class Routes {
     const problem = problemOf(error, String(c.get("requestId")));
     if (problem.status >= 500) this.#logFailure(c, error);
     const headers: Record<string, string> = problem.status === 401 ? { "www-authenticate": "Bearer" } : {};
-    if (problem.status === 429 || problem.status === 503) headers["retry-after"] = "1";
+    if (problem.status === 429 || problem.status === 503) headers["retry-after"] = retryAfter(problem);
     // Bytes of a body that nobody will read would otherwise be taken for the next request.
     if (problem.status === 413 || problem.status === 503) headers["connection"] = "close";
     return problemResponse(problem, headers);
   }
 
-  async #principal(c: Context): Promise<Principal> {
-    const token = /^bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  async #principal(c: Context, how: { rests?: boolean } = {}): Promise<Principal> {
+    const header = c.req.header("authorization");
+    const cookie = header === undefined ? sessionOf(c) : undefined;
+    if (cookie !== undefined) return this.#person(c, cookie, how);
+    const token = /^bearer +(\S+)$/i.exec(header ?? "")?.[1];
     const principal = token === undefined ? undefined : await this.#service.authenticate(token);
     if (principal !== undefined) return principal;
     const message =
@@ -174,11 +181,24 @@ class Routes {
     throw new Refusal("unauthenticated", message);
   }
 
+  /** Of a browser, whose cookie comes along whoever made it ask. */
+  async #person(c: Context, cookie: string, how: { rests?: boolean }): Promise<Principal> {
+    requireOwnPage(c, this.#service.signIn.ways().origin);
+    const person = await this.#service.session(cookie, how);
+    if (person !== undefined) return person;
+    throw new Refusal("unauthenticated", "The session is over: sign in again.");
+  }
+
   /** The message stays out: it may hold what was asked. Its code and the place that threw it do not. */
   #logFailure(c: Context, error: unknown): void {
     const facts = { operation: String(c.get("operation")), requestId: String(c.get("requestId")) };
     this.#options.log.error("http-request-failed", { ...facts, code: codeOf(error), reason: placeOf(error) });
   }
+}
+
+/** Seconds, as the refusal says, or a short while. */
+function retryAfter({ retryAfterSeconds }: ProblemDetails): string {
+  return typeof retryAfterSeconds === "number" ? String(retryAfterSeconds) : "1";
 }
 
 /** Of our own errors the code, of PostgreSQL's the SQLSTATE, of Node's the errno's name. */

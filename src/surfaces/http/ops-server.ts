@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import type { Registry } from "prom-client";
+import { addSecurityHeaders } from "./security-headers.ts";
 import { type Listening, listen } from "./serve-http.ts";
 
 export interface OpsOptions {
@@ -25,6 +26,10 @@ export function opsRoutes(app: Hono, { registry, ready }: OpsOptions): void {
 /** The port of a process that serves no API: a worker or a monitor. */
 export async function createOpsServer(options: OpsOptions & { host: string; port: number }): Promise<Listening> {
   const app = new Hono();
+  app.use(async (c, next) => {
+    await next();
+    addSecurityHeaders(c);
+  });
   opsRoutes(app, options);
   return listen(app, options);
 }
