@@ -10,6 +10,8 @@ const files = z
   .array(z.strictObject({ path: z.string().min(1).max(512), text: z.string().max(262_144) }))
   .min(1)
   .max(200);
+/** Programs never have the permission; and none may have it by mistake. */
+const governs = { permission: "govern", humansOnly: true } as const;
 const comment = z.string().max(2000).optional();
 
 /** The policy in force, and how it is changed: one person proposes a version, another one activates it. */
@@ -58,10 +60,10 @@ export const policyOperations = {
     output: policyDiffSchema,
   },
   "policy.propose": {
-    summary: "Propose a version of the policy; it counts for nothing until another person activates it",
+    summary: "Propose a version of the policy; it counts for nothing until another person activates it; people only",
     method: "POST",
     path: "/v1/policy/versions",
-    permission: "govern",
+    ...governs,
     body: z.union(
       [
         z.strictObject({ files, comment }),
@@ -74,10 +76,10 @@ export const policyOperations = {
     status: 201,
   },
   "policy.withdraw": {
-    summary: "Withdraw the proposal of a version",
+    summary: "Withdraw the proposal of a version; people only",
     method: "POST",
     path: "/v1/policy/versions/{digest}/withdraw",
-    permission: "govern",
+    ...governs,
     params: byDigest,
     output: policyVersionSchema,
   },
@@ -85,8 +87,7 @@ export const policyOperations = {
     summary: "The exact bytes that an activation by this person signs; good for one use; people only",
     method: "POST",
     path: "/v1/policy/versions/{digest}/statement",
-    permission: "govern",
-    humansOnly: true,
+    ...governs,
     params: byDigest,
     output: statementSchema,
     status: 201,
@@ -95,8 +96,7 @@ export const policyOperations = {
     summary: "Put a proposed version into force with a signed statement and MFA; people only, and never one's own",
     method: "POST",
     path: "/v1/policy/versions/{digest}/activate",
-    permission: "govern",
-    humansOnly: true,
+    ...governs,
     params: byDigest,
     body: z.strictObject(proofSchema.shape),
     output: policyVersionSchema,
