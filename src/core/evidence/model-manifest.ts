@@ -113,19 +113,20 @@ export function compareFiles(
   const present = files.filter(({ path }) => !isIgnored(path));
   const signed = new Map(manifest.files.map(({ path, digest }) => [path, digest]));
   const found = new Map(present.map((file) => [file.path, file]));
-  const missing = [...signed].filter(([path]) => !found.has(path));
+  const missing = new Set([...signed.keys()].filter((path) => !found.has(path)));
+  const movable = Map.groupBy(missing, (path) => signed.get(path));
   const differences: FileDifference[] = [];
   for (const { path, digest, isSymlink } of present) {
     const expected = signed.get(path);
-    const movedFrom = missing.find(([, of]) => of === digest)?.[0];
     if (isSymlink === true) differences.push({ what: "symlink", path });
-    else if (expected === undefined && movedFrom !== undefined)
-      differences.push({ what: "renamed", path, signedPath: movedFrom });
-    else if (expected === undefined) differences.push({ what: "extra", path });
-    else if (expected !== digest) differences.push({ what: "changed", path });
+    else if (expected !== undefined && expected !== digest) differences.push({ what: "changed", path });
+    if (isSymlink === true || expected !== undefined) continue;
+    const signedPath = movable.get(digest)?.pop();
+    if (signedPath === undefined) differences.push({ what: "extra", path });
+    else differences.push({ what: "renamed", path, signedPath });
+    if (signedPath !== undefined) missing.delete(signedPath);
   }
-  const renamed = new Set(differences.map(({ signedPath }) => signedPath));
-  for (const [path] of missing) if (!renamed.has(path)) differences.push({ what: "missing", path });
+  for (const path of missing) differences.push({ what: "missing", path });
   if (present.length !== found.size) differences.push({ what: "extra", path: twiceNamed(present) });
   return differences;
 }
