@@ -25,7 +25,10 @@ import { DATABASE_ROLES, type DatabaseRole } from "../store/roles.ts";
 import { composeArtifacts } from "./compose-artifacts.ts";
 import { composeAudit } from "./compose-audit.ts";
 import { composeImages } from "./compose-images.ts";
+import { composePeople } from "./compose-people.ts";
 import { checkPolicyInForce, composePolicy, type PolicyLoading, policyBundleSecret } from "./compose-policy.ts";
+import { composeTenancy } from "./compose-tenancy.ts";
+import { composeTls } from "./compose-tls.ts";
 import { composeWebhooks } from "./compose-webhooks.ts";
 import { controlSocket } from "./control-socket.ts";
 import { DRIVEN_TARGETS, type DrivenTarget } from "./driven-targets.ts";
@@ -43,10 +46,17 @@ export async function composeApi(
     loadPolicy: "now",
   });
   await settleFirstPolicy(parts, config).catch(closing(close));
-  const own = { config, version, close, clockProblem: () => clockProblem(clock) };
+  const people = (boundUrl: () => string | undefined) => composePeople(config, boundUrl);
+  const own = { config, version, close, people, tls: composeTls(config), clockProblem: () => clockProblem(clock) };
   const bundles = { secret: () => policyBundleSecret(config), validDays: config.policy.bundleDays };
   return startApiRole({
-    parts: { ...parts, bundles, checkpoints: composeAudit(config), webhooks: composeWebhooks(config) },
+    parts: {
+      ...parts,
+      bundles,
+      checkpoints: composeAudit(config),
+      tenancy: composeTenancy(config),
+      webhooks: composeWebhooks(config),
+    },
     ...own,
   }).catch(closing(close));
 }

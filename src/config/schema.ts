@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { peopleSettings, trustedProxies } from "./people-schema.ts";
+import { tenantsSettings } from "./tenants-schema.ts";
 
 /**
  * Every setting, its shape and its default. Strict: a key that is not here is an error. Secrets stand here by
@@ -81,6 +82,7 @@ export const configSchema = z.strictObject({
       "Let the API and workers log in to your PostgreSQL as its owner or a superuser, whom row-level security does not hold",
     ),
   ...peopleSettings,
+  ...tenantsSettings,
   api: z
     .strictObject({
       host: host.default("127.0.0.1").describe("Address to listen on"),

@@ -24,6 +24,7 @@ export const PROBLEMS = {
   "unsupported-media-type": { status: 415, exit: 64, title: "The content type is not supported" },
   "host-memory": { status: 503, exit: 1, title: "The host has not enough memory for this plan" },
   "target-not-available": { status: 422, exit: 2, title: "The plan's target is not available on this server" },
+  "quota-exceeded": { status: 429, exit: 1, title: "The tenant has all that it may have of this" },
   "too-many-requests": { status: 429, exit: 1, title: "Too many requests" },
   "disk-full": { status: 507, exit: 1, title: "The server's disk is full" },
   unavailable: { status: 503, exit: 69, title: "A part that is needed cannot be reached" },

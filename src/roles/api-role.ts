@@ -6,6 +6,7 @@ import { createService } from "../service/create-service.ts";
 import type { PeopleParts } from "../service/people-parts.ts";
 import type { PolicyBundleParts } from "../service/policy-bundles.ts";
 import type { Service } from "../service/service.ts";
+import type { Tenancy } from "../service/tenancy.ts";
 import { createHttpApp } from "../surfaces/http/app.ts";
 import { serveHttp } from "../surfaces/http/serve-http.ts";
 import type { TlsSource } from "../surfaces/http/tls.ts";
@@ -13,7 +14,7 @@ import { metricsRegistry } from "./metrics-registry.ts";
 import type { RunningRole } from "./role-process.ts";
 
 export interface ApiRoleOptions {
-  parts: EngineParts & { bundles: PolicyBundleParts; webhooks: WebhookParts };
+  parts: EngineParts & { bundles: PolicyBundleParts; tenancy: Tenancy; webhooks: WebhookParts };
   config: Config;
   version: string;
   /** How people come in; `boundUrl` says where the API listens, once it does. */
@@ -46,6 +47,7 @@ export async function startApiRole(options: ApiRoleOptions): Promise<RunningRole
     registry,
     log: parts.log,
     limits: { rawBytesMax: config.artifacts.maxBytes },
+    rate: parts.tenancy.rate,
     trustedProxies: config.api.trustedProxies,
     strictTransport: () => people.relyingParty()?.origin.startsWith("https:") === true,
     shutdown: shutdown.signal,

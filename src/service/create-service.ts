@@ -20,6 +20,7 @@ import { planHandlers } from "./plans.ts";
 import { policyHandlers } from "./policy.ts";
 import { actorOf, type Principal } from "./principal.ts";
 import { limitedRolesOf, principalHandlers, rolesOf } from "./principals.ts";
+import { requireQuota } from "./quotas.ts";
 import { Refusal } from "./refusal.ts";
 import { rolloutHandlers } from "./rollouts.ts";
 import type { Service, ServiceAnswer, ServiceRequest } from "./service.ts";
@@ -112,7 +113,10 @@ async function call<N extends OperationName>(
     const handler = handlers[name] as unknown as Handler<N>;
     const signal = request.signal === undefined ? {} : { signal: request.signal };
     const perform = () =>
-      refusing(() => handler({ principal, actor: actorOf(principal), input, requestId, ...signal }));
+      refusing(async () => {
+        await requireQuota(parts, { name, tenant: principal.tenant, input });
+        return handler({ principal, actor: actorOf(principal), input, requestId, ...signal });
+      });
     return key === undefined ? perform() : performOnce(parts, { principal, operation: name, key, input }, perform);
   });
 }

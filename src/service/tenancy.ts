@@ -26,5 +26,5 @@ export interface RateLimit {
 export const TENANCY: Tenancy = {
   programTokenSecondsMax: 30 * 24 * 3600,
   quotas: { openRolloutsMax: 5000, tokensMax: 1000, artifactBytesMax: 0, webhooksMax: 100 },
-  rate: { requestsPerSecond: 200, burstMax: 1000 },
+  rate: { requestsPerSecond: 1000, burstMax: 4000 },
 };

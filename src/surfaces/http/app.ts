@@ -8,12 +8,14 @@ import type { ProblemDetails } from "../../contract/problem.ts";
 import type { Principal } from "../../service/principal.ts";
 import { Refusal } from "../../service/refusal.ts";
 import type { Service, ServiceRequest } from "../../service/service.ts";
+import type { RateLimit } from "../../service/tenancy.ts";
 import { ClientAddresses } from "./client-address.ts";
 import { httpMetrics } from "./http-metrics.ts";
 import { openApiDocument } from "./openapi.ts";
 import { opsRoutes } from "./ops-server.ts";
 import { pageRoutes } from "./page-routes.ts";
 import { problemDetails, problemOf, problemResponse } from "./problem.ts";
+import { RateLimiter } from "./rate-limit.ts";
 import { HeldBytes, type Hold, type Limits, readInput } from "./request.ts";
 import { addSecurityHeaders } from "./security-headers.ts";
 import { requireOwnPage, sessionOf } from "./session-cookie.ts";
@@ -26,6 +28,8 @@ export interface HttpAppOptions {
   registry: Registry;
   log: HttpLog;
   limits?: Partial<Limits>;
+  /** How often each principal may ask; without one as often as it likes. */
+  rate?: RateLimit;
   heartbeatMs?: number;
   /** Proxies whose X-Forwarded-For is believed: addresses or networks with commas. */
   trustedProxies?: string;
@@ -73,6 +77,7 @@ class Routes {
   readonly #limits: Limits;
   readonly #held: HeldBytes;
   readonly #streams = new StreamSlots();
+  readonly #rate: RateLimiter | undefined;
   readonly #metrics: ReturnType<typeof httpMetrics>;
 
   constructor(service: Service, options: HttpAppOptions) {
@@ -81,6 +86,7 @@ class Routes {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#held = new HeldBytes(this.#limits.heldBytesMax);
     this.#metrics = httpMetrics(options.registry);
+    this.#rate = options.rate === undefined ? undefined : new RateLimiter(options.rate);
   }
 
   /** Gives every request its id and every answer its headers, its place in the metrics and its line in the log. */
@@ -118,6 +124,7 @@ class Routes {
   ): Promise<Response> {
     // Who asks, and whether they may, is settled before anything of the request is read.
     const principal = await this.#principal(c);
+    this.#rate?.take(principal);
     await this.#service.authorize(name, principal);
     const input = (await readInput(c, operation, { limits: this.#limits, hold })) as ServiceRequest<N>["input"];
     const cancel = new AbortController();
