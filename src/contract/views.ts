@@ -123,6 +123,8 @@ export const rolloutDetailSchema = rolloutSchema
     decision: decisionSchema,
     plan: z.unknown(),
     snapshot: z.object({ sha256: z.string(), empty: z.boolean() }).nullable(),
+    /** Evidence that was missing when this was decided: while it is, the gates deny the rollout, whoever approves it. */
+    lacks: z.array(z.object({ of: z.string(), clauses: z.array(z.string()), what: z.string() })).optional(),
   })
   .meta({ id: "RolloutDetail" });
 

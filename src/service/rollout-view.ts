@@ -1,5 +1,6 @@
 import type { OperationOutput } from "../contract/operations.ts";
 import type { Decision } from "../core/policy/decision.ts";
+import { lacksOf } from "../core/policy/obligations.ts";
 import { allowedActions } from "../core/rollout/allowed-actions.ts";
 import { deadlineAtMs } from "../core/rollout/clock.ts";
 import { isTerminal } from "../core/rollout/phases.ts";
@@ -53,6 +54,8 @@ export function rolloutDetailView(rollout: Rollout, decision: Decision, endedAtM
     decision: decisionView(decision),
     plan: rollout.plan,
     snapshot: rollout.snapshot,
+    // Later the gates have looked for themselves, and what they found stands in the refusals.
+    lacks: rollout.phase === "AwaitingApproval" ? lacksOf(decision.obligations) : [],
   };
 }
 

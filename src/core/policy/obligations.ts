@@ -58,6 +58,22 @@ function what(due: Policy["due"]): string {
   return due?.kind === "evidence" ? EVIDENCE_WORDS[due.of] : "A step";
 }
 
+/** Evidence that nobody has, of what may be decided already: whoever approves, the gates deny the plan without it. */
+export interface Lack {
+  of: EvidenceKind;
+  clauses: string[];
+  /** Such as "The manifest's signature". */
+  what: string;
+}
+
+/** What a plan was found to lack. The approver's signature is not among it: that comes with the approval. */
+export function lacksOf(obligations: readonly Obligation[]): Lack[] {
+  return obligations.flatMap((one) => {
+    if (one.kind !== "evidence" || one.status !== "missing" || one.of === "approver-signature") return [];
+    return [{ of: one.of, clauses: one.clauses, what: EVIDENCE_WORDS[one.of] }];
+  });
+}
+
 function problem(due: Policy["due"], facts: Facts): string {
   const seen = due?.kind === "evidence" ? facts.evidenceProblems?.[due.of] : undefined;
   return seen === undefined ? "" : ` (${seen})`;

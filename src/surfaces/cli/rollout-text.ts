@@ -46,6 +46,7 @@ export function rolloutText(rollout: Detail, paint: Paint): string {
   const refusals = rollout.refusals.map(
     ({ clause, message }) => `  ${paint.bad(printable(clause))}  ${printable(message)}\n`,
   );
+  const lacks = (rollout.lacks ?? []).map(({ what, clauses }) => `  ${paint.bad(clauses.join(", "))}  ${what}\n`);
   const approvals = rollout.approvals.map(({ approver, role, at }) => ({ approver, role, at }));
   const given = textTable(
     approvals,
@@ -59,6 +60,9 @@ export function rolloutText(rollout: Detail, paint: Paint): string {
   return [
     record,
     refusals.length === 0 ? "" : `refused:\n${refusals.join("")}`,
+    lacks.length === 0
+      ? ""
+      : `lacked when it was proposed, and is denied without it, whoever approves:\n${lacks.join("")}`,
     approvals.length === 0 ? "" : given,
   ].join("");
 }
