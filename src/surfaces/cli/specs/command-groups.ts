@@ -9,6 +9,7 @@ import { breakerGroup, policyGroup, pricesGroup } from "./policy-specs.ts";
 import { approvalGroup, rolloutGroup } from "./rollout-specs.ts";
 import { completionGroup, configGroup, quickstartGroup, startGroup } from "./running-specs.ts";
 import { attestGroup, packageGroup, signGroup, verifyGroup } from "./signing-specs.ts";
+import { identityGroup, trustGroup } from "./trust-specs.ts";
 import { webhookGroup } from "./webhook-specs.ts";
 
 /** Every command, in the order of the help. */
@@ -25,6 +26,8 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   signGroup,
   verifyGroup,
   keysGroup,
+  identityGroup,
+  trustGroup,
   evidenceGroup,
   policyGroup,
   pricesGroup,

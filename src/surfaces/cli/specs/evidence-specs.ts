@@ -1,6 +1,10 @@
-import type { CommandGroup } from "../command-spec.ts";
+import { SIGNED_KINDS } from "../../../contract/trust-views.ts";
+import type { CommandGroup, OptionSpec } from "../command-spec.ts";
 import { LISTS, PAGE } from "./shared-options.ts";
 import { PASSWORD } from "./signing-specs.ts";
+import { NOT_AFTER, PURPOSE } from "./trust-specs.ts";
+
+const KIND: OptionSpec = { flags: "--kind <kind>", description: "what it must be", choices: SIGNED_KINDS };
 
 export const keysGroup: CommandGroup = {
   name: "keys",
@@ -17,9 +21,12 @@ export const keysGroup: CommandGroup = {
     {
       path: "keys import",
       summary: "Trust a public key for one purpose; people only",
-      arguments: [{ name: "<file>", description: "the public key (NAME.pub)" }],
-      options: [{ flags: "--purpose <purpose>", description: "what it may sign", choices: ["tests"], required: true }],
-      examples: ["keys import --purpose tests ci-tests.pub"],
+      arguments: [{ name: "<reference>", description: "the public key (NAME.pub): file:PATH, env:NAME or a path" }],
+      options: [PURPOSE, NOT_AFTER],
+      examples: [
+        "keys import --purpose tests ci-tests.pub",
+        "keys import --purpose manifest --not-after 2027-12-31 release.pub",
+      ],
       load: async () => (await import("../commands/keys.ts")).keysImport,
     },
     {
@@ -34,7 +41,7 @@ export const keysGroup: CommandGroup = {
       path: "keys revoke",
       summary: "Stop trusting a key for its purpose; people only",
       arguments: [{ name: "<key-id>", description: "as `keys list` gives it" }],
-      options: [{ flags: "--purpose <purpose>", description: "for which purpose", choices: ["tests"], required: true }],
+      options: [PURPOSE],
       examples: ["keys revoke sha256:9d... --purpose tests"],
       load: async () => (await import("../commands/keys.ts")).keysRevoke,
     },
@@ -48,17 +55,30 @@ export const evidenceGroup: CommandGroup = {
     {
       path: "evidence add",
       summary: "Store a bundle under the digest that it speaks of",
+      details: "Test results, provenance, and signatures of plans, models and images; the server judges who signed.",
       arguments: [{ name: "<file>", description: "the bundle" }],
-      examples: ["evidence add tests.json"],
+      options: [
+        KIND,
+        { flags: "--plan <file>", description: "the plan that it signs, where the server has not seen the plan yet" },
+      ],
+      examples: ["evidence add tests.json", "evidence add plan.bundle.json --kind manifest-signature --plan plan.yaml"],
       load: async () => (await import("../commands/evidence.ts")).evidenceAdd,
     },
     {
       path: "evidence list",
       summary: "Stored statements",
-      options: [{ flags: "--subject <digest>", description: "only about this artifact" }, ...PAGE],
+      options: [{ flags: "--subject <digest>", description: "only about this artifact" }, KIND, ...PAGE],
       formats: LISTS,
-      examples: ["evidence list --subject sha256:4f..."],
+      examples: ["evidence list --subject sha256:4f...", "evidence list --kind provenance"],
       load: async () => (await import("../commands/evidence.ts")).evidenceList,
+    },
+    {
+      path: "evidence revoke",
+      summary: "Take a stored statement out of force for good; people only",
+      arguments: [{ name: "<id>", description: "as `evidence list` gives it" }],
+      options: [{ flags: "--reason <text>", description: "why, for the audit log", required: true }],
+      examples: ['evidence revoke sha256:5e... --reason "the runner was compromised"'],
+      load: async () => (await import("../commands/evidence.ts")).evidenceRevoke,
     },
   ],
 };
