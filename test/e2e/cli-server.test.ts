@@ -16,12 +16,14 @@ import { runForTest, type TestRun } from "../../src/surfaces/cli/testing/run-for
 
 const BIN = fileURLToPath(new URL("../../bin/continuum.js", import.meta.url));
 const DATA = fileURLToPath(new URL("../../examples/quickstart/data/breast-cancer.csv", import.meta.url));
+const TRUSTED_ROOT = fileURLToPath(new URL("../fixtures/cosign/public-good-trusted-root.json", import.meta.url));
 /** Run by other tests, without a server or with one of their own. */
 const OFFLINE = [
   "quickstart",
   "start",
   "plan explain",
   "attest",
+  "package",
   "sign",
   "verify",
   "keys generate",
@@ -255,8 +257,38 @@ describe("every command that speaks to a server", () => {
     expect((await json<{ policies: unknown[] }>("policy list --server")).policies.length).toBeGreaterThan(20);
     expect(await json("prices show --server")).toMatchObject({ usdPerHour: { "ml.m5.large": 0.115 } });
     expect(await json("endpoint delete tumour -e development --yes")).toEqual({ deleted: true });
+    const { items: evidence } = await json<{ items: { id: string }[] }>("evidence list --kind tests");
+    expect((await run(`evidence revoke ${evidence[0]?.id}`)).code).toBe(64); // not without a reason
+    await ok(`evidence revoke ${evidence[0]?.id} --reason rebuilt`);
+    expect(await json("evidence list")).toMatchObject({ items: [{ revoked: { by: "admin", reason: "rebuilt" } }] });
     const { items } = await json<{ items: { keyId: string }[] }>("keys list");
     await ok(`keys revoke ${items[0]?.keyId} --purpose tests`);
+  });
+
+  it("trusts signers for one purpose each, and takes a plan's signature before it knows the plan", async () => {
+    await ok("keys import --purpose manifest --not-after 2999-01-31 ci.pub");
+    await ok("sign p1.yaml --type plan --key ci.key --password-env PASSWORD -o p1.bundle.json");
+    expect((await run("evidence add p1.bundle.json --kind provenance --plan p1.yaml")).code).not.toBe(0);
+    const stored = await json("evidence add p1.bundle.json --kind manifest-signature --plan p1.yaml");
+    expect(stored).toMatchObject({
+      kind: "manifest-signature",
+      subjectDigest: (await json("plan check -f p1.yaml"))["planDigest"],
+    });
+    const pinned = await json(`trust pin ${TRUSTED_ROOT}`);
+    expect(pinned).toMatchObject({ trustedRoot: { digest: expect.stringMatching(/^sha256:/) } });
+    const added = await json("identity add ci@example.com --issuer https://issuer.example.com --purpose tests");
+    expect(await json("identity list")).toMatchObject({ items: [added] });
+    await ok(`identity revoke ${added["id"]} --purpose tests`);
+    await ok("trust update --builder https://example.com/builder --max-age tests=20d");
+    expect(await json("trust show")).toMatchObject({
+      builders: ["https://example.com/builder"],
+      maxAgeSeconds: { tests: 20 * 86_400 },
+    });
+    expect(await json("trust update --clear-builders")).toMatchObject({
+      builders: [],
+      maxAgeSeconds: { tests: 1728000 },
+    });
+    expect(await json("trust unpin")).toMatchObject({ trustedRoot: null });
   });
 
   it("tells a receiver of its own what happens, and says how that went", async () => {
