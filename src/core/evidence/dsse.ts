@@ -13,9 +13,9 @@ export function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffe
   return Buffer.concat([Buffer.from(`DSSEv1 ${type.length} `), type, Buffer.from(` ${payload.length} `), payload]);
 }
 
-/** An ECDSA P-256 signature with SHA-256, in DER. Two signatures of the same payload differ: the scheme draws a nonce. */
+/** The key's signature; ECDSA's in DER. Two signatures of the same payload differ: the schemes draw a nonce. */
 export function signEnvelope(key: SigningKey, envelope: { payloadType: string; payload: Uint8Array }): Buffer {
-  return sign("sha256", preAuthEncoding(envelope.payloadType, envelope.payload), {
+  return sign(key.publicKey.hash, preAuthEncoding(envelope.payloadType, envelope.payload), {
     key: key.privateKey,
     dsaEncoding: "der",
   });

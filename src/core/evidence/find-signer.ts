@@ -1,7 +1,7 @@
 import { verify } from "node:crypto";
 import { ContinuumError } from "../error.ts";
 import type { CertifiedBundle } from "./bundle.ts";
-import { type PublicKey, parseVerificationKey } from "./public-key.ts";
+import { type PublicKey, parseVerificationKey, type SignatureAlgorithm } from "./public-key.ts";
 import { signerIdOf } from "./signer.ts";
 import {
   type Proof,
@@ -37,7 +37,10 @@ export function findSigner(signed: QuestionedSignature, required: SignatureQuest
 }
 
 function findKey(signed: QuestionedSignature, required: SignatureQuestion): ({ ok: true } & Proof) | Refusal {
-  const keys = trustedKeysOf(required).map((trusted) => ({ trusted, key: readTrustedKey(trusted) }));
+  const { algorithms = CLASSICAL } = required;
+  const keys = trustedKeysOf(required)
+    .map((trusted) => ({ trusted, key: readTrustedKey(trusted) }))
+    .filter(({ key }) => algorithms.includes(key.algorithm));
   const signers = keys.filter(({ key }) => isMadeBy(key, signed)).map(({ trusted }) => trusted);
   if (signers.length === 0) {
     const isKnown = keys.some(({ key }) => key.hint === signed.hint);
@@ -59,6 +62,8 @@ function findIdentity(
   signed: SignedBytes,
   required: SignatureQuestion,
 ): ({ ok: true } & Proof) | Refusal {
+  if (required.algorithms !== undefined)
+    return refusal("untrusted-key", "the signature has a certificate where one of a key's own was asked for");
   if (required.keyless === undefined)
     return refusal("not-available", "the signature has a certificate, and no trusted root is set to judge it by");
   const verdict = required.keyless.verify(certified, signed);
@@ -104,6 +109,8 @@ function checkAge(
     : proof;
 }
 
+/** A post-quantum key never stands for one of these: who wants it asks for it, beside them. */
+const CLASSICAL: readonly SignatureAlgorithm[] = ["es256", "es384", "es512"];
 /** What two honest clocks may differ by. */
 const CLOCK_SKEW_MS_MAX = 5 * 60 * 1000;
 

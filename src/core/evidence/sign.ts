@@ -16,6 +16,6 @@ export function signStatement(statement: Statement, key: SigningKey): string {
 
 /** Signs the bytes of a file as `cosign sign-blob --bundle` does: a message bundle as JSON text. */
 export function signMessage(message: Uint8Array, key: SigningKey): string {
-  const signature = sign("sha256", message, { key: key.privateKey, dsaEncoding: "der" });
+  const signature = sign(key.publicKey.hash, message, { key: key.privateKey, dsaEncoding: "der" });
   return writeMessageBundle(key.publicKey, { sha256: createHash("sha256").update(message).digest(), signature });
 }

@@ -2,7 +2,7 @@ import { createECDH, createPrivateKey, createPublicKey, type KeyObject } from "n
 import { assert } from "../error.ts";
 import { type PublicKey, publicKeyOf } from "./public-key.ts";
 
-/** An ECDSA P-256 key that can sign, with the public key that belongs to it. */
+/** A key that can sign, ECDSA on P-256 or ML-DSA-65, with the public key that belongs to it. */
 export interface SigningKey {
   privateKey: KeyObject;
   publicKey: PublicKey;
@@ -22,11 +22,21 @@ export function generateSigningKey(random: RandomBytes): SigningKey {
   throw new Error("broken invariant: a source of randomness yields a P-256 key within a few draws");
 }
 
-/** Describes a private key object that is known to be P-256. */
+/** A new ML-DSA-65 key (FIPS 204); the 32 random bytes are its seed, from which it can be made again. */
+export function generatePostQuantumKey(random: RandomBytes): SigningKey {
+  const seed = Buffer.from(random(SEED_BYTES));
+  assert(seed.length === SEED_BYTES, "the source of randomness answers as many bytes as were asked for");
+  return signingKeyOf(createPrivateKey({ key: Buffer.concat([ML_DSA_65_SEED, seed]), format: "der", type: "pkcs8" }));
+}
+
+/** Describes a private key object that is known to be of one of these kinds. */
 export function signingKeyOf(privateKey: KeyObject): SigningKey {
   return { privateKey, publicKey: publicKeyOf(createPublicKey(privateKey)) };
 }
 
+const SEED_BYTES = 32;
+/** PKCS #8 around a seed (RFC 9881, 6): version, the algorithm's identifier, and the seed as `[0]`. */
+const ML_DSA_65_SEED = Buffer.from("3034020100300b060960864801650304031204228020", "hex");
 const SCALAR_BYTES = 32;
 /** The chance that one honest draw misses is 2^-32. */
 const ATTEMPTS_MAX = 16;

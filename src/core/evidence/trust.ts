@@ -1,4 +1,5 @@
 import type { CertifiedBundle } from "./bundle.ts";
+import type { SignatureAlgorithm } from "./public-key.ts";
 import type { Signer, SignerName } from "./signer.ts";
 
 /** What a verifier is told beforehand, and how it answers. Nothing of it comes from what is verified. */
@@ -11,6 +12,8 @@ export interface TrustInput {
   /** Needed for signatures with a certificate; without it each of them is refused. */
   keyless?: KeylessVerifier;
   nowMs?: number;
+  /** Which keys are asked, by what they sign with; ECDSA on any of its curves where this is left out. */
+  algorithms?: readonly SignatureAlgorithm[];
   /**
    * Older evidence is refused. Its age counts from a moment that is proven: a log's or a timestamp authority's for a
    * certificate, `acceptedAtMs` for a key. What a payload says of its own time never counts. Needs `nowMs`.
