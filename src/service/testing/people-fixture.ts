@@ -52,7 +52,7 @@ export async function peopleFixture(options: { oidc?: OidcParts } = {}): Promise
   });
   const handlers: PeopleFixture["handlers"] = (tenant = "acme") =>
     peopleHandlers({ ...parts, database: parts.database.forTenant(tenant) });
-  const by: PeopleFixture["by"] = async (id, { tenant = "acme", kind = "human", roles = ["admin"] } = {}) => {
+  const by: PeopleFixture["by"] = async (id, { tenant = "acme", kind = "human", roles = ["admin"] as Role[] } = {}) => {
     await on.database.transaction((tx) => upsertPrincipal(tx, { tenant, id, kind, owner: null, roles }));
     return { tenant, id, kind, roles, tokenId: "0", expiresAtMs: parts.nowMs() + 1000 };
   };
