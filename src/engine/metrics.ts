@@ -64,12 +64,19 @@ function eventCounters(registry: Registry) {
       labelNames: ["environment"],
       registers,
     }),
+    glass: new Counter({
+      name: "continuum_break_glass_total",
+      help: "Approvals that one person gave alone by breaking the glass.",
+      labelNames: ["environment"],
+      registers,
+    }),
   };
 }
 
 function count(counters: Counters, { before, after, event }: CommittedEvent): void {
   counters.events.inc({ type: event });
   const { environment } = after.endpoint;
+  if (event === "approved" && after.approvals.at(-1)?.role === "break-glass") counters.glass.inc({ environment });
   if (event === "proposed") counters.decisions.inc({ environment, decision: decisionOf(after) });
   if (isTerminal(before.phase) || !isTerminal(after.phase)) return;
   const seconds = elapsedMs(after, after.seenAtMs) / 1000;
@@ -129,6 +136,11 @@ function databaseGauges(registry: Registry, parts: Pick<EngineParts, "database" 
       it.set({ state: "placed" }, auditPlaced);
       it.set({ state: "waiting" }, auditWaiting);
     },
+  });
+  gauge({
+    name: "continuum_break_glass_reviews_open",
+    help: "Break-glass approvals that no other person has reviewed yet.",
+    set: (it, { glassOpen }) => it.set(glassOpen),
   });
   gauge({ name: "continuum_database_up", help: "1 when the database answered this scrape.", set: (it) => it.set(1) });
 }

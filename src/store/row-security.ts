@@ -146,7 +146,9 @@ function revealingFunctions(schema: string, roles: DatabaseRoles): string[] {
         'jobsWaiting', (SELECT count(*) FROM jobs WHERE worker IS NULL),
         'jobsClaimed', (SELECT count(*) FROM jobs WHERE worker IS NOT NULL),
         'auditPlaced', (SELECT coalesce(sum(size), 0)::bigint FROM audit_trees),
-        'auditWaiting', (SELECT count(*) FROM audit_entries WHERE position IS NULL))`,
+        'auditWaiting', (SELECT count(*) FROM audit_entries WHERE position IS NULL),
+        'glassOpen', (SELECT count(*) FROM approval_statements
+          WHERE reason IS NOT NULL AND consumed_at IS NOT NULL AND reviewed_at IS NULL))`,
     }),
   ];
 }

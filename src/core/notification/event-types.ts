@@ -5,6 +5,8 @@
 export const NOTIFICATION_TYPES = {
   "approval.requested": "A rollout waits for people.",
   "approval.given": "Somebody approved a rollout; it may still need others.",
+  "approval.break-glass": "Somebody approved alone, by breaking the glass; another person has to review it.",
+  "approval.reviewed": "Somebody reviewed a break-glass approval.",
   "approval.rejected": "Somebody rejected a rollout, which ends it.",
   "approval.expired": "Nobody completed a rollout's approvals in time, which ends it.",
   "rollout.admitted": "A rollout has all it needs and begins.",

@@ -116,6 +116,8 @@ describe("what an entry of the audit log tells", () => {
         "webhook.disable",
         "webhook.test",
       ].flatMap((action) => typesOf(entryOf(action))),
+      ...typesOf(entryOf("approval.break-glass")),
+      ...typesOf(entryOf("approval.review")),
       ...typesOf(entryOf("rollout.tick"), true),
     ]);
     expect([...seen].toSorted()).toEqual(NOTIFICATION_TYPE_NAMES.toSorted());

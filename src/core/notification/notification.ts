@@ -77,6 +77,8 @@ function notificationId(of: { tenant: string; position: number; type: Notificati
 
 const ACTIONS: Readonly<Record<string, NotificationType>> = {
   "rollout.approved": "approval.given",
+  "approval.break-glass": "approval.break-glass",
+  "approval.review": "approval.reviewed",
   "rollout.shifted": "rollout.shifted",
   "rollout.alarm": "rollout.alarm",
   "rollout.promoted": "rollout.promoted",

@@ -6,6 +6,8 @@ export interface Gauges {
   jobsClaimed: number;
   auditPlaced: number;
   auditWaiting: number;
+  /** Break-glass approvals that nobody has reviewed. */
+  glassOpen: number;
 }
 
 /** What is there now, over all tenants: a function of the database's owner counts, for none of a tenant's rows is shown. */
