@@ -12,6 +12,7 @@ import {
 import { changeTrust } from "./change-trust.ts";
 import { decodeCursor, PAGE_LIMIT, toPage } from "./cursor.ts";
 import type { Call, Handlers, ServiceParts } from "./handler.ts";
+import { refusePastEnd } from "./keys.ts";
 import { notFound } from "./refusal.ts";
 import { optionalTime } from "./rollout-view.ts";
 
@@ -46,6 +47,7 @@ async function add(parts: ServiceParts, { principal, actor, input }: Call<"ident
   const { purpose, issuer, subject, notAfter } = input.body;
   const id = signerIdOf({ kind: "identity", issuer, subject });
   const atMs = parts.nowMs();
+  refusePastEnd(notAfter, atMs);
   const change = {
     ...{ tenant, actor, cause: `identity-added/${purpose}/${id}/${atMs}` },
     subjects: (tx: Parameters<typeof subjectsOfSigner>[0]) => subjectsOfSigner(tx, tenant, id),

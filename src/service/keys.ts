@@ -41,9 +41,9 @@ async function importKey(parts: ServiceParts, { principal, actor, input }: Call<
   if (!parsed.ok) return refuse("malformed-request", `The key ${parsed.problem.message}.`, { pointer: "/publicKey" });
   const { keyId, spkiPem } = parsed.value;
   const atMs = parts.nowMs();
+  refusePastEnd(notAfter, atMs);
   const change = {
     ...{ tenant, actor, cause: `key-imported/${purpose}/${keyId}/${atMs}` },
-    // A key that is given an earlier end takes what it signed with it.
     subjects: (tx: Parameters<typeof subjectsOfSigner>[0]) => subjectsOfSigner(tx, tenant, keyId),
   };
   const row = await changeTrust(parts, change, async (tx) => {
@@ -56,6 +56,12 @@ async function importKey(parts: ServiceParts, { principal, actor, input }: Call<
     return key;
   });
   return row === undefined ? notFound("key") : view(row);
+}
+
+/** An end in the past would be a revocation that nobody asked for by its name. */
+export function refusePastEnd(notAfter: string | undefined, nowMs: number): void {
+  if (notAfter === undefined || Date.parse(notAfter) > nowMs) return;
+  refuse("malformed-request", "The end lies in the past; to end a trust now, revoke it.", { pointer: "/notAfter" });
 }
 
 async function revokeKey(parts: ServiceParts, { principal, actor, input }: Call<"keys.revoke">): Promise<KeyView> {

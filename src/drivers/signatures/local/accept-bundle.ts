@@ -122,7 +122,7 @@ function predicateTypeOf(payload: Buffer): unknown {
 }
 
 function formOf(bundle: Bundle, from: { given: Uint8Array; trust: Trust; keyId: string }) {
-  if (bundle.certified !== null) return certifiedForm(from.given, bundle, from.keyId);
+  if (bundle.certified !== null) return certifiedForm(from.given, bundle, bundle.certified);
   const trusted = from.trust.signers.find((signer) => signer.kind === "key" && signer.keyId === from.keyId);
   const key = trusted?.kind === "key" ? parseVerificationKey(trusted.spkiPem) : undefined;
   assert(key?.ok, "what was verified was signed with a key that is trusted");

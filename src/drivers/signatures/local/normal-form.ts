@@ -1,5 +1,10 @@
-import { createHash } from "node:crypto";
-import { type Bundle, writeDsseBundle, writeMessageBundle } from "../../../core/evidence/bundle.ts";
+import { createHash, X509Certificate } from "node:crypto";
+import {
+  type Bundle,
+  type CertifiedBundle,
+  writeDsseBundle,
+  writeMessageBundle,
+} from "../../../core/evidence/bundle.ts";
 import { preAuthEncoding } from "../../../core/evidence/dsse.ts";
 import type { PublicKey } from "../../../core/evidence/public-key.ts";
 import { lowerHalf } from "./lower-half.ts";
@@ -26,12 +31,15 @@ export function normalFormOf(bundle: Bundle, key: PublicKey): NormalForm {
 
 /**
  * The bundle of a certificate's signature as it came: its log entries and timestamps are what proves it. Its name is
- * made of what was signed and by whom alone, for the same signature may be given with other proofs.
+ * made of the signature, of what and by whom, for the same signature may be given with other proofs beside it.
  */
-export function certifiedForm(given: Uint8Array, bundle: Bundle, signerId: string): NormalForm {
+export function certifiedForm(given: Uint8Array, bundle: Bundle, certified: CertifiedBundle): NormalForm {
   const signed =
     bundle.kind === "dsse" ? preAuthEncoding(bundle.payloadType, bundle.payload) : Buffer.from(bundle.messageDigest);
-  return { id: sha256(`certified ${bundle.kind} ${signerId} ${sha256(signed)}`), bundle: Buffer.from(given) };
+  const [certificate] = certified.certificates;
+  const signature = lowerHalf(bundle.signature, new X509Certificate(certificate).publicKey);
+  const parts = [signed, signature, certificate].map((part) => sha256(part));
+  return { id: sha256(`certified ${bundle.kind} ${parts.join(" ")}`), bundle: Buffer.from(given) };
 }
 
 function sha256(bytes: string | Uint8Array): string {

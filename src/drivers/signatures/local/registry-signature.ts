@@ -1,5 +1,6 @@
 import { readBundle } from "../../../core/evidence/bundle.ts";
 import { type ImageSignature, verifyImageSignature } from "../../../core/evidence/image-signature.ts";
+import { legacySignature } from "../../../core/evidence/legacy-signature.ts";
 import { refusal } from "../../../core/evidence/trust.ts";
 import type { ImageSignature as AttachedSignature } from "../../images/images.ts";
 import type { EvidenceContext, EvidenceVerdict } from "../signatures.ts";
@@ -13,14 +14,11 @@ export async function verifyRegistrySignature(
   attached: AttachedSignature,
   context: EvidenceContext,
 ): Promise<EvidenceVerdict> {
-  const signature = signatureOf(attached);
-  if (signature === undefined)
-    return refusal(
-      "not-available",
-      "signatures with a certificate are read as bundles, and this one is in the older form",
-    );
-  const read = signature.kind === "bundle" ? readBundle(signature.json) : undefined;
-  const certified = read?.ok === true && read.value.certified !== null;
+  const read = readAttached(attached);
+  if (!read.ok)
+    return refusal("malformed-bundle", `the signature cannot be read: ${read.problem.path} ${read.problem.message}`);
+  const signature = read.value;
+  const certified = isCertified(signature);
   const input = await trustInput(context, { certified });
   const limit = certified ? { maxAgeMs: context.trust.maxAgeMs["image-signature"] } : {};
   const verdict = verifyImageSignature(signature, { ...input, ...limit, imageDigest: context.subjectDigest });
@@ -29,8 +27,19 @@ export async function verifyRegistrySignature(
   return { ok: true, kind: "image-signature", keyId, provenAtMs, simulated: false };
 }
 
-function signatureOf(attached: AttachedSignature): ImageSignature | undefined {
-  if (attached.form === "bundle") return { kind: "bundle", json: attached.bundle };
-  const { payload, signature, certificate } = attached;
-  return certificate === undefined ? { kind: "simple-signing", payload, signature } : undefined;
+/** The older form's certificate and log entry are put together to what they would be in the newer one. */
+function readAttached(attached: AttachedSignature): ReturnType<typeof legacySignature> {
+  if (attached.form === "bundle") return { ok: true, value: { kind: "bundle", json: attached.bundle } };
+  const { payload, signature, certificate, rekorBundle } = attached;
+  return legacySignature(payload, {
+    "dev.cosignproject.cosign/signature": signature,
+    ...(certificate === undefined ? {} : { "dev.sigstore.cosign/certificate": certificate }),
+    ...(rekorBundle === undefined ? {} : { "dev.sigstore.cosign/bundle": rekorBundle }),
+  });
+}
+
+function isCertified(signature: ImageSignature): boolean {
+  if (signature.kind === "simple-signing") return signature.certified !== undefined;
+  const bundle = readBundle(signature.json);
+  return bundle.ok && bundle.value.certified !== null;
 }
