@@ -27,7 +27,7 @@ import { composeAudit } from "./compose-audit.ts";
 import { composeImages } from "./compose-images.ts";
 import { composePeople } from "./compose-people.ts";
 import { checkPolicyInForce, composePolicy, type PolicyLoading, policyBundleSecret } from "./compose-policy.ts";
-import { composeTenancy } from "./compose-tenancy.ts";
+import { composeTenancy, composeWorkloadIssuer } from "./compose-tenancy.ts";
 import { composeTls } from "./compose-tls.ts";
 import { composeWebhooks } from "./compose-webhooks.ts";
 import { controlSocket } from "./control-socket.ts";
@@ -48,6 +48,8 @@ export async function composeApi(
   await settleFirstPolicy(parts, config).catch(closing(close));
   const people = (boundUrl: () => string | undefined) => composePeople(config, boundUrl);
   const own = { config, version, close, people, tls: composeTls(config), clockProblem: () => clockProblem(clock) };
+  const workloadIssuer = composeWorkloadIssuer(config);
+  const issuer = workloadIssuer === undefined ? {} : { workloadIssuer };
   const bundles = { secret: () => policyBundleSecret(config), validDays: config.policy.bundleDays };
   return startApiRole({
     parts: {

@@ -7,6 +7,7 @@ import { absolutePath, resolvedDatabaseUrl } from "./database-url.ts";
 import { claimsToBeSetting, type Environment, otherVariableNames } from "./environment.ts";
 import { peopleProblems } from "./people-schema.ts";
 import { type Config, configSchema, type Setting, settings } from "./schema.ts";
+import { workloadProblems } from "./tenants-schema.ts";
 
 /** Settings given on the command line, by their path in the file (`api.port`), with the option that each came by. */
 export type ConfigFlags = Readonly<Record<string, { option: string; value: string | boolean | undefined }>>;
@@ -71,7 +72,7 @@ export function checkConfig(options: LoadConfigOptions): CheckedConfig {
   ];
   const values = layers.map((layer) => layer.values).reduce(merged, {});
   const parsed = configSchema.safeParse(values);
-  if (parsed.success) problems.push(...peopleProblems(parsed.data));
+  if (parsed.success) problems.push(...peopleProblems(parsed.data), ...workloadProblems(parsed.data));
   else problems.push(...parsed.error.issues.flatMap((issue) => describeIssue(issue, layers, all)));
   const urls = DATABASE_URLS.map((path) => databaseUrlOf(path, { values, environment, layers }));
   problems.push(...urls.flatMap((url) => (url.ok ? [] : [url.problem.message])));

@@ -4,7 +4,25 @@ import { z } from "zod";
 
 const most = z.number().int().min(0).max(1_000_000_000);
 
+const https = z.url({ protocol: /^https$/ }).max(2048);
+
 export const tenantsSettings = {
+  workloadIdentity: z
+    .strictObject({
+      issuer: https
+        .optional()
+        .describe(
+          "Issuer of the identity tokens that pipelines exchange for short ones, such as https://token.actions.githubusercontent.com",
+        ),
+      jwksUrl: https.optional().describe("Where that issuer's keys are; default its /.well-known/jwks"),
+      audience: z
+        .string()
+        .min(1)
+        .max(512)
+        .optional()
+        .describe("What those tokens must be made for: a name of this installation and of nothing else"),
+    })
+    .prefault({}),
   tenants: z
     .strictObject({
       programTokenSecondsMax: z
@@ -31,3 +49,15 @@ export const tenantsSettings = {
     })
     .prefault({}),
 };
+
+/** An issuer without an audience would let in tokens that were made for others. */
+export function workloadProblems({
+  workloadIdentity,
+}: {
+  workloadIdentity: { issuer?: string | undefined; audience?: string | undefined };
+}): string[] {
+  const { issuer, audience } = workloadIdentity;
+  return issuer !== undefined && audience === undefined
+    ? ["workloadIdentity.issuer without an audience, set workloadIdentity.audience to a name of this installation"]
+    : [];
+}

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { PHASES } from "../core/rollout/rollout.ts";
 import { approvalOperations } from "./approval-operations.ts";
+import { auditOperations } from "./audit-operations.ts";
 import { GRANTABLE_ROLES, type Operation, PRINCIPAL_KINDS } from "./operation.ts";
 import { action, byEndpoint, byId, comment, page } from "./operation-parts.ts";
 import { peopleOperations } from "./people-operations.ts";
@@ -8,7 +9,6 @@ import { policyOperations } from "./policy-operations.ts";
 import { trustOperations } from "./trust-operations.ts";
 import {
   artifactSchema,
-  auditEntrySchema,
   breakerSchema,
   decisionSchema,
   digestSchema,
@@ -22,6 +22,7 @@ import {
   tokenSchema,
 } from "./views.ts";
 import { webhookOperations } from "./webhook-operations.ts";
+import { workloadOperations } from "./workload-operations.ts";
 
 /** Every operation, by name. `service/` implements exactly these, and every surface offers only these. */
 export const operations = {
@@ -197,47 +198,6 @@ export const operations = {
       expiresAt: z.iso.datetime(),
     }),
   },
-  "audit.list": {
-    summary: "Audit entries, oldest first",
-    method: "GET",
-    path: "/v1/audit",
-    permission: "read",
-    query: z.object({ ...page, subject: z.string().max(128).optional() }),
-    output: pageOf(auditEntrySchema),
-  },
-  "audit.verify": {
-    summary: "Recompute the whole log and compare it with the stored tree head",
-    method: "POST",
-    path: "/v1/audit:verify",
-    permission: "read",
-    output: z.object({
-      ok: z.boolean(),
-      size: z.number().int(),
-      root: z.string(),
-      problem: z.object({ position: z.number().int(), message: z.string() }).nullable(),
-    }),
-  },
-  "audit.prove": {
-    summary: "Inclusion proofs for every entry about a subject",
-    method: "GET",
-    path: "/v1/audit/proofs/{subject}",
-    permission: "read",
-    params: z.object({ subject: z.string().max(128) }),
-    output: z.object({
-      subject: z.string(),
-      size: z.number().int(),
-      root: z.string(),
-      entries: z.array(z.object({ position: z.number().int(), entry: z.string(), proof: z.array(z.string()) })),
-    }),
-  },
-  "audit.export": {
-    summary: "The whole log as NDJSON that `audit verify` checks offline",
-    method: "GET",
-    path: "/v1/audit/export",
-    permission: "read",
-    output: z.string(),
-    produces: "ndjson",
-  },
   "breakers.show": {
     summary: "An endpoint's circuit breaker",
     method: "GET",
@@ -257,10 +217,12 @@ export const operations = {
     output: breakerSchema,
   },
   ...approvalOperations,
+  ...auditOperations,
   ...peopleOperations,
   ...trustOperations,
   ...policyOperations,
   ...webhookOperations,
+  ...workloadOperations,
 } as const satisfies Record<string, Operation>;
 
 export type Operations = typeof operations;

@@ -1,4 +1,5 @@
 import type { Config } from "../config/schema.ts";
+import type { CheckpointParts } from "../engine/audit-parts.ts";
 import type { EngineParts } from "../engine/engine.ts";
 import { engineMetrics } from "../engine/metrics.ts";
 import type { WebhookParts } from "../engine/webhook-parts.ts";
@@ -7,6 +8,7 @@ import type { PeopleParts } from "../service/people-parts.ts";
 import type { PolicyBundleParts } from "../service/policy-bundles.ts";
 import type { Service } from "../service/service.ts";
 import type { Tenancy } from "../service/tenancy.ts";
+import type { WorkloadIssuer } from "../service/workload-parts.ts";
 import { createHttpApp } from "../surfaces/http/app.ts";
 import { serveHttp } from "../surfaces/http/serve-http.ts";
 import type { TlsSource } from "../surfaces/http/tls.ts";
@@ -14,7 +16,13 @@ import { metricsRegistry } from "./metrics-registry.ts";
 import type { RunningRole } from "./role-process.ts";
 
 export interface ApiRoleOptions {
-  parts: EngineParts & { bundles: PolicyBundleParts; tenancy: Tenancy; webhooks: WebhookParts };
+  parts: EngineParts & {
+    bundles: PolicyBundleParts;
+    checkpoints: CheckpointParts;
+    tenancy: Tenancy;
+    workloadIssuer?: WorkloadIssuer;
+    webhooks: WebhookParts;
+  };
   config: Config;
   version: string;
   /** How people come in; `boundUrl` says where the API listens, once it does. */

@@ -30,6 +30,8 @@ import { tokenHash } from "./token.ts";
 import { tokenHandlers } from "./tokens.ts";
 import { trustHandlers } from "./trust.ts";
 import { webhookHandlers } from "./webhooks.ts";
+import { workloadHandlers } from "./workload-handlers.ts";
+import { createWorkloadExchange } from "./workload-identity.ts";
 
 /** How many tenants' use cases are kept put together; one that asks again later has its own put together anew. */
 const TENANTS_KEPT_MAX = 1000;
@@ -41,6 +43,7 @@ export function createService(parts: ServiceParts): Service {
     authenticate: (token) => authenticate(parts, token),
     session: (cookie, how) => principalOfSession(parts, cookie, how),
     signIn: createSignIn(parts),
+    workloads: createWorkloadExchange(parts),
     authorize: (name, principal) =>
       audited(of(principal.tenant).parts, { name, principal }, async () =>
         authorizeSomewhere(operations[name], principal),
@@ -88,6 +91,7 @@ function handlersOf(parts: ServiceParts): Handlers<OperationName> {
     ...breakerHandlers(parts),
     ...peopleHandlers(parts),
     ...webhookHandlers(parts),
+    ...workloadHandlers(parts),
   };
 }
 
@@ -174,6 +178,10 @@ const PUBLIC_CODES: Readonly<Record<string, ProblemCode>> = {
   capacity: "host-memory",
   "no-such-rollout": "not-found",
   "artifact-not-imported": "not-acceptable-now",
+  "audit-broken": "audit-broken",
+  "audit-rewritten": "audit-broken",
+  "archive-unavailable": "unavailable",
+  "checkpoint-not-made": "unavailable",
 };
 
 async function refusing<Answer>(perform: () => Promise<Answer>): Promise<Answer> {

@@ -7,11 +7,17 @@ import type { PolicyBundleParts } from "./policy-bundles.ts";
 import type { Principal } from "./principal.ts";
 import type { ServiceAnswer } from "./service.ts";
 import type { Tenancy } from "./tenancy.ts";
+import type { WorkloadIssuer } from "./workload-parts.ts";
 
 /** What the use cases work with. */
 export type ServiceParts = EngineParts &
   TellingParts &
-  NotaryParts & { bundles: PolicyBundleParts; people?: PeopleParts; tenancy?: Tenancy };
+  NotaryParts & {
+    bundles: PolicyBundleParts;
+    people?: PeopleParts;
+    tenancy?: Tenancy;
+    workloadIssuer?: WorkloadIssuer;
+  };
 
 /** One request, after its principal's permission was checked. */
 export interface Call<N extends OperationName> {

@@ -1,6 +1,7 @@
 import type { OperationInput, OperationName, OperationOutput, Operations } from "../contract/operations.ts";
 import type { Principal } from "./principal.ts";
 import type { SignIn } from "./sign-in.ts";
+import type { WorkloadExchange } from "./workload-identity.ts";
 
 /** The use cases: one answer for each operation of the contract. Surfaces know this and nothing below it. */
 export interface Service {
@@ -10,6 +11,8 @@ export interface Service {
   session(cookie: string, how?: { rests?: boolean }): Promise<Principal | undefined>;
   /** How people come in. */
   readonly signIn: SignIn;
+  /** How pipelines come in. */
+  readonly workloads: WorkloadExchange;
   /**
    * Refuses a principal that may not perform the operation, so that a surface need not read what it brings. Errors: a
    * `Refusal`, which is audited, with `forbidden` or `humans-only`.

@@ -9,6 +9,7 @@ import { sql as people } from "./0008-people.ts";
 import { sql as policyVersions } from "./0009-policy-versions.ts";
 import { sql as approvals } from "./0010-approvals.ts";
 import { sql as auditProofs } from "./0011-audit-proofs.ts";
+import { sql as workloads } from "./0012-workloads.ts";
 
 /** In order; the place in the list is the version, counted from 1. One that was released is never edited. */
 export const migrations: readonly { name: string; sql: string }[] = [
@@ -23,4 +24,5 @@ export const migrations: readonly { name: string; sql: string }[] = [
   { name: "0009-policy-versions", sql: policyVersions },
   { name: "0010-approvals", sql: approvals },
   { name: "0011-audit-proofs", sql: auditProofs },
+  { name: "0012-workloads", sql: workloads },
 ];

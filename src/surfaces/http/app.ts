@@ -10,6 +10,7 @@ import { Refusal } from "../../service/refusal.ts";
 import type { Service, ServiceRequest } from "../../service/service.ts";
 import type { RateLimit } from "../../service/tenancy.ts";
 import { ClientAddresses } from "./client-address.ts";
+import { exchangeRoute } from "./exchange-route.ts";
 import { httpMetrics } from "./http-metrics.ts";
 import { openApiDocument } from "./openapi.ts";
 import { opsRoutes } from "./ops-server.ts";
@@ -64,7 +65,9 @@ export function createHttpApp(service: Service, options: HttpAppOptions): Hono {
     const path = operation.path.replaceAll(/\{(\w+)\}/g, ":$1");
     app.on(operation.method, path, (c) => routes.perform(c, name, operation));
   }
-  signInRoutes(app, { service, addresses: new ClientAddresses(options.trustedProxies ?? "") });
+  const addresses = new ClientAddresses(options.trustedProxies ?? "");
+  signInRoutes(app, { service, addresses });
+  exchangeRoute(app, { service, addresses });
   pageRoutes(app);
   app.notFound((c) => routes.unknown(c));
   app.onError((error, c) => routes.failed(c, error));
