@@ -1,3 +1,6 @@
+import { auditMetrics } from "../engine/audit-metrics.ts";
+import { AuditNotary } from "../engine/audit-notary.ts";
+import type { CheckpointParts } from "../engine/audit-parts.ts";
 import type { EngineParts } from "../engine/engine.ts";
 import { engineMetrics } from "../engine/metrics.ts";
 import { webhookMetrics } from "../engine/webhook-metrics.ts";
@@ -14,6 +17,8 @@ export interface WorkerRoleOptions {
   opsHost: string;
   opsPort: number;
   webhooks: WebhookParts;
+  /** How the audit logs are signed, and where that is published. */
+  checkpoints: CheckpointParts;
   /** Brings the targets of this host to what is wanted. */
   reconcile: () => Promise<void>;
   /** Tells the data plane of this host who may invoke. */
@@ -31,6 +36,10 @@ export async function startWorkerRole(options: WorkerRoleOptions): Promise<Runni
   const worker = new Worker({ parts, host, reconcile, syncCredentials });
   const telling = { ...parts, webhooks };
   const pump = new WebhookPump({ parts: telling, ...webhookMetrics(registry, telling) });
+  const notary = new AuditNotary({
+    parts: { ...parts, checkpoints: options.checkpoints },
+    ...auditMetrics(registry, parts),
+  });
   // A port that is taken is known before the worker holds any job.
   const ops = await createOpsServer({
     registry,
@@ -51,6 +60,7 @@ export async function startWorkerRole(options: WorkerRoleOptions): Promise<Runni
   try {
     await worker.start();
     await pump.start();
+    await notary.start();
   } catch (error) {
     await ops.close();
     throw error;
@@ -58,7 +68,7 @@ export async function startWorkerRole(options: WorkerRoleOptions): Promise<Runni
   return {
     ready: { opsUrl: ops.url },
     stop: async () => {
-      await Promise.all([worker.stop(), pump.stop()]);
+      await Promise.all([worker.stop(), pump.stop(), notary.stop()]);
       await ops.close();
       await options.close();
     },

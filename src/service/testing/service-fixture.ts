@@ -5,12 +5,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { readPolicyFiles, shippedPolicyFolder } from "../../config/policy-files.ts";
 import type { PrincipalKind, Role } from "../../contract/operation.ts";
 import type { OperationInput, OperationName, OperationOutput } from "../../contract/operations.ts";
+import { checkpointSigner } from "../../core/audit/checkpoint-signer.ts";
 import { signStatement } from "../../core/evidence/sign.ts";
 import { generateSigningKey, type SigningKey } from "../../core/evidence/signing-key.ts";
 import { STATEMENT_TYPE, TEST_RESULT_TYPE } from "../../core/evidence/statement.ts";
 import type { PlanInput } from "../../core/plan/schema.ts";
 import type { PolicySettings, PriceTable } from "../../core/policy/decision.ts";
 import { loadPolicySet } from "../../core/policy/load-policy-set.ts";
+import { MemoryArchive } from "../../drivers/archive/memory/memory-archive.ts";
 import { MemoryArtifacts } from "../../drivers/artifacts/memory/memory-artifacts.ts";
 import { memoryImages } from "../../drivers/images/memory/memory-images.ts";
 import type { AddressRules } from "../../drivers/notifications/webhook/address-rules.ts";
@@ -165,6 +167,10 @@ function engineParts(
     defaultSettings: shipped<PolicySettings>("settings.json"),
     log: { info: quiet, warn: quiet, error: quiet },
     people: { relyingParty: () => RELYING_PARTY, session: { idleSeconds: 1800, absoluteSeconds: 43_200 } },
+    checkpoints: {
+      signer: async () => checkpointSigner({ current: Buffer.alloc(32, 3) }),
+      ...{ archives: [new MemoryArchive()], witnessKeys: [], intervalMs: 60_000 },
+    },
     bundles: { secret: async () => Buffer.alloc(32, 2), validDays: 7 },
     webhooks: { notifications: webhookNotifications({ rules: LOOPBACK }), sealingKey: async () => Buffer.alloc(32, 1) },
   };

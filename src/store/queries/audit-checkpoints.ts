@@ -74,18 +74,25 @@ export async function checkpointCovering(
   return rows[0];
 }
 
+export interface CheckpointListRow extends CheckpointRow {
+  publications: {
+    archive: string;
+    state: "pending" | "published" | "passed-over" | "refused";
+    failure: string | null;
+    cosignatures: string[];
+  }[];
+}
+
 /** In the order of their logs and sizes, after the one named. */
 export async function listCheckpoints(
   db: Queryable,
   page: { tenant: string; limit: number; after?: { origin: string; size: number } },
-): Promise<(CheckpointRow & { publications: { archive: string; state: string; failure: string | null }[] })[]> {
+): Promise<CheckpointListRow[]> {
   const { tenant, limit, after } = page;
-  const { rows } = await db.query<
-    CheckpointRow & { publications: { archive: string; state: string; failure: string | null }[] }
-  >(
-    `SELECT ${CHECKPOINT}, coalesce((SELECT json_agg(json_build_object('archive', archive, 'state', state, 'failure', failure)
-         ORDER BY archive) FROM audit_publications p WHERE (p.tenant, p.origin, p.size) = (c.tenant, c.origin, c.size)), '[]')
-       AS publications
+  const { rows } = await db.query<CheckpointListRow>(
+    `SELECT ${CHECKPOINT}, coalesce((SELECT json_agg(json_build_object('archive', archive, 'state', state,
+         'failure', failure, 'cosignatures', cosignatures) ORDER BY archive)
+       FROM audit_publications p WHERE (p.tenant, p.origin, p.size) = (c.tenant, c.origin, c.size)), '[]') AS publications
      FROM audit_checkpoints c WHERE tenant = $1 AND ($2::text IS NULL OR (origin, size) > ($2, $3::bigint))
      ORDER BY origin, size LIMIT $4`,
     [tenant, after?.origin ?? null, after?.size ?? null, limit],
