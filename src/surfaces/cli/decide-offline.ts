@@ -8,7 +8,7 @@ export function decideOffline(policy: OfflinePolicy, { plan, planDigest }: Prepa
   return decide(policy.set, {
     plan,
     planDigest,
-    facts: { gate: "propose", source: "shipped", principal: { kind: "human" } },
+    facts: { gate: "propose", source: policy.source, principal: { kind: "human" } },
     prices: policy.prices,
     settings: policy.settings,
   });

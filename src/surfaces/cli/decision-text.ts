@@ -60,7 +60,9 @@ export function decisionLine(decision: DecisionView, colors: Paint, ownFolder?: 
   }[decision.decision];
   const simulated = decision.simulation ? " (simulation: COMPLIANT)" : "";
   const own = ownFolder === undefined ? "" : ` and those of ${printable(ownFolder)}`;
-  const source = decision.source === "server" ? "the server" : `the ${decision.source} policies${own}`;
+  const source = { server: "the server", bundle: "the pulled policy bundle", shipped: `the shipped policies${own}` }[
+    decision.source
+  ];
   return `${words}${simulated}  ${decision.risk} risk, ${decision.verification} verification, by ${source}\nplan ${decision.planDigest}`;
 }
 

@@ -15,8 +15,13 @@ export async function planCheck(context: CommandContext): Promise<number> {
   const fixToStdout = context.flag("fix");
   if (fixToStdout && context.format === "json")
     throw malformed("two results for standard output", "--fix with -o json", "must name a file: --fix FILE");
-  if (context.flag("server") && context.text("policy") !== undefined)
-    throw malformed("two policies", "--server with --policy", "must be one of them");
+  const others = [
+    ["--policy", context.text("policy")],
+    ["--bundle", context.text("bundle")],
+    ["--require-bundle", context.flag("requireBundle") || undefined],
+  ] as const;
+  const other = context.flag("server") ? others.find(([, value]) => value !== undefined) : undefined;
+  if (other !== undefined) throw malformed("two policies", `--server with ${other[0]}`, "must be one of them");
   const prepared = await preparePlan(context);
   const decision = context.flag("server") ? await askServer(context, prepared) : await decideHere(context, prepared);
   if (fixToStdout) {
@@ -39,7 +44,7 @@ async function decideHere(context: CommandContext, prepared: PreparedPlan): Prom
     context.note(
       `this build has no driver for ${target}: the plan can be checked here, and a server of this build refuses it (target-not-available); it deploys to ${targets.join(" and ")}`,
     );
-  return decideOffline(policyOf(context), prepared);
+  return decideOffline(await policyOf(context), prepared);
 }
 
 async function askServer(context: CommandContext, prepared: PreparedPlan): Promise<DecisionView> {

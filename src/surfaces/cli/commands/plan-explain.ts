@@ -15,7 +15,7 @@ interface Explanation extends ClauseWords {
 /** Explains every clause that has something to say about the plan. What the plan's decision is, `plan check` says. */
 export async function planExplain(context: CommandContext): Promise<number> {
   const prepared = await preparePlan(context);
-  const policy = policyOf(context);
+  const policy = await policyOf(context);
   const decision: DecisionView = decideOffline(policy, prepared);
   const findings = decision.live?.findings ?? decision.findings;
   const clauses = [...new Set(findings.map(({ clause }) => clause))];

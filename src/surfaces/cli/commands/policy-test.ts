@@ -4,7 +4,7 @@ import { type CaseResult, parseBases, runTable } from "../../../core/policy/run-
 import { failed, malformed } from "../cli-error.ts";
 import type { CommandContext } from "../command-context.ts";
 import { EXIT } from "../exit-codes.ts";
-import { loadOfflinePolicy, ownFiles, shippedData, shippedFiles } from "../offline-policy.ts";
+import { isWholeSet, loadOfflinePolicy, ownFiles, shippedData, shippedFiles } from "../offline-policy.ts";
 import { printable } from "../printable.ts";
 
 /** Runs the decision tables of a folder over the shipped set with the folder's policies beside it. */
@@ -13,7 +13,8 @@ export async function policyTest(context: CommandContext): Promise<number> {
   const shipped = shippedFiles();
   const own = folder === undefined ? undefined : { folder, files: ownFiles(context, folder, "the folder") };
   const policy = loadOfflinePolicy(own === undefined ? { shipped } : { shipped, own });
-  const ground = { ...policy, bases: shippedData(shipped, "bases.yaml", parseBases) };
+  const whole = own !== undefined && isWholeSet(own.files) && own.files.some(({ path }) => path === "bases.yaml");
+  const ground = { ...policy, bases: shippedData(whole ? own.files : shipped, "bases.yaml", parseBases) };
   const tables = (own?.files ?? shipped).filter(isTableFile).map((file) => tableOf(file));
   // No case at all would look like every case holding.
   if (tables.length === 0)

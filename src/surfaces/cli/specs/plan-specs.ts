@@ -1,5 +1,13 @@
-import type { CommandGroup } from "../command-spec.ts";
+import type { CommandGroup, OptionSpec } from "../command-spec.ts";
 import { PLAN_FILE } from "./shared-options.ts";
+
+/** By which policy is decided where no server is asked. */
+const OFFLINE_POLICY: readonly OptionSpec[] = [
+  { flags: "--policy <folder>", description: "a folder of your own policies beside the shipped set" },
+  { flags: "--bundle <file>", description: "a policy bundle, instead of the one that was pulled last" },
+  { flags: "--key <file>", description: "the policy key (PEM) that must have signed the bundle; else one of a pull" },
+  { flags: "--require-bundle", description: "never decide by the shipped set; exit code 69 when there is no bundle" },
+];
 
 export const planGroup: CommandGroup = {
   name: "plan",
@@ -9,11 +17,11 @@ export const planGroup: CommandGroup = {
       path: "plan check",
       summary: "Decide a plan: what the policy denies, asks for and advises, and what would fix it",
       details:
-        "Needs no server: the shipped policy set decides, and what only a server knows is listed as unchecked.\nExit code 0 when allowed, 2 when denied, 3 when a person must approve.",
+        "Needs no server: the policy bundle decides that was pulled last (`policy pull`), else the shipped set; what only a server knows is listed as unchecked.\nExit code 0 when allowed, 2 when denied, 3 when a person must approve.",
       options: [
         PLAN_FILE,
         { flags: "--server", description: "let the server decide, with what it knows" },
-        { flags: "--policy <folder>", description: "a folder of your own policies beside the shipped set" },
+        ...OFFLINE_POLICY,
         {
           flags: "--fix [file]",
           description: "write the plan with the fix applied; to standard output when no file is named",
@@ -55,10 +63,7 @@ export const planGroup: CommandGroup = {
     {
       path: "plan explain",
       summary: "Say in plain words what each clause that touches a plan wants, and why",
-      options: [
-        PLAN_FILE,
-        { flags: "--policy <folder>", description: "a folder of your own policies beside the shipped set" },
-      ],
+      options: [PLAN_FILE, ...OFFLINE_POLICY],
       examples: ["plan explain -f plan.yaml"],
       load: async () => (await import("../commands/plan-explain.ts")).planExplain,
     },

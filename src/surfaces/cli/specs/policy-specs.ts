@@ -1,11 +1,14 @@
 import type { CommandGroup } from "../command-spec.ts";
+import { POLICY_CHANGES } from "./policy-change-specs.ts";
 import { ENDPOINT, ENDPOINT_NAME } from "./shared-options.ts";
 
-const FOLDER = [{ name: "[folder]", description: "your own policies; the shipped set when left out" }] as const;
+const FOLDER = [
+  { name: "[folder]", description: "your own policies, or a whole set; the shipped set when left out" },
+] as const;
 
 export const policyGroup: CommandGroup = {
   name: "policy",
-  summary: "Look at the policy set, and check changes to it",
+  summary: "Look at the policy set, check changes to it, and put them into force",
   commands: [
     {
       path: "policy list",
@@ -39,6 +42,7 @@ export const policyGroup: CommandGroup = {
       examples: ["policy diff shipped ./policies"],
       load: async () => (await import("../commands/policy-diff.ts")).policyDiff,
     },
+    ...POLICY_CHANGES,
   ],
 };
 
