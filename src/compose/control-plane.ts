@@ -57,6 +57,7 @@ export async function composeApi(
       bundles,
       checkpoints: composeAudit(config),
       tenancy: composeTenancy(config),
+      ...issuer,
       webhooks: composeWebhooks(config),
     },
     ...own,

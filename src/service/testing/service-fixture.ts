@@ -172,6 +172,15 @@ function engineParts(
       ...{ archives: [new MemoryArchive()], witnessKeys: [], intervalMs: 60_000 },
     },
     bundles: { secret: async () => Buffer.alloc(32, 2), validDays: 7 },
+    // Nobody answers there: what a token is compared with needs the issuer alone.
+    workloadIssuer: {
+      ...{
+        issuer: "https://issuer.test",
+        jwksUrl: "http://127.0.0.1:9/jwks",
+        audience: "continuum",
+        tenant: "default",
+      },
+    },
     webhooks: { notifications: webhookNotifications({ rules: LOOPBACK }), sealingKey: async () => Buffer.alloc(32, 1) },
   };
 }

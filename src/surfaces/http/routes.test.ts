@@ -133,6 +133,27 @@ test("who may, what is in force, and what was done", async () => {
   await perform("audit.prove", { params: { subject } });
 });
 
+test("which pipelines are trusted", async () => {
+  const claims = {
+    repository: "acme/churn",
+    ref: "refs/heads/main",
+    job_workflow_ref: "acme/churn/x.yml@refs/heads/main",
+  };
+  const made = await perform("workloads.create", {
+    body: { principal: "ci-churn", claims, roles: ["proposer@staging"] },
+  });
+  expect(made.body).toMatchObject({ principal: "ci-churn", claims, tokenSeconds: 900 });
+  expect(listOf(await perform("workloads.list"))).toHaveLength(1);
+  await perform("workloads.delete", { params: { id: idOf(made) } });
+  const refused = await on.ask("/v1/tokens:exchange", { method: "POST", body: { token: "a.b.c" } });
+  expect([refused.status, refused.body["code"]]).toEqual([401, "exchange-refused"]);
+  const branches = await on.ask("/v1/workloads", {
+    method: "POST",
+    body: { principal: "ci", claims: { ...claims, ref: undefined } },
+  });
+  expect([branches.status, branches.body["code"]]).toEqual([400, "malformed-request"]);
+});
+
 test("who is told of what happens", async () => {
   const body = { url: "https://127.0.0.1:9443/hooks", events: ["rollout.failed"], description: "on call" };
   const made = await perform("webhooks.create", { body });
