@@ -11,7 +11,9 @@ const KEY_BYTES_MAX = 64 * 1024;
 
 /** The private key of `--key`, opened with its password. */
 export async function readSigningKey(context: CommandContext): Promise<SigningKey> {
-  const reference = context.text("key") ?? "";
+  const reference = context.text("key");
+  if (reference === undefined)
+    throw malformed("no key", "--key", "must name the encrypted private key: file:PATH, env:NAME or a path");
   const pem = await readReference(context, { reference, where: "--key" });
   const key = readCosignKey(pem, await keyPassword(context, { isNew: false }));
   if (!key.ok) throw malformed("cannot use the key", `--key ${reference}`, key.problem.message);

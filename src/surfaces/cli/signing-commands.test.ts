@@ -192,7 +192,8 @@ describe("sign and verify of a plan", () => {
 
   it("speak of the plan digest, whatever the file looks like, and of the artifact's bytes", async () => {
     const [bundle, manifest] = [newFile(), newFile()];
-    await sign("-o", bundle, "--manifest", manifest);
+    await sign("-o", bundle);
+    await run("package", "plan.yaml", "--type", "plan", "-o", manifest);
     const { planDigest } = JSON.parse((await run("plan", "check", "-f", "plan.yaml", "-o", "json")).out);
     expect(digestOf(readFileSync(at(manifest)))).toBe(planDigest);
     const verify = (file: string, ...rest: string[]) =>
@@ -216,7 +217,7 @@ describe("sign and verify of a plan", () => {
     expect((await run("sign", "model.onnx", "--type", "plan", "--key", "ci.key")).code).toBe(64);
     expect((await run("sign", "model", "--type", "plan", "--key", "ci.key")).code).toBe(64);
     expect((await run("sign", "model.onnx", "--type", "model", "--key", "ci.key")).code).toBe(64);
-    expect((await run("sign", "model.onnx", "--manifest", "x", "--key", "ci.key")).code).toBe(64);
+    expect((await run("package", "plan.yaml", "--type", "plan", "--against", "plan.yaml")).code).toBe(64);
   });
 });
 
@@ -325,6 +326,20 @@ describe("attest", () => {
       ["--junit", "report.xml", "--provenance", "provenance.json", "--artifact", "model.onnx"],
     ])
       expect((await run("attest", ...argv, "--key", "ci.key")).code, argv.join(" ")).toBe(64);
+  });
+
+  it("gives the statement alone to whoever signs elsewhere", async () => {
+    write("report.xml", '<testsuite><testcase name="a"/></testsuite>');
+    for (const source of [
+      ["--junit", "report.xml"],
+      ["--provenance", "provenance.json"],
+    ]) {
+      const argv = ["attest", ...source, "--artifact", "model.onnx", "--unsigned"];
+      const { out } = await run(...argv);
+      expect(JSON.parse(out)).toMatchObject({ subject: [{ digest: { sha256: digestOf("a model").slice(7) } }] });
+      expect((await run(...argv, "--key", "ci.key")).code).toBe(64);
+      expect((await run(...argv.slice(0, -1))).code).toBe(64);
+    }
   });
 
   it("takes nothing personal out of a report, wherever it stands", async () => {

@@ -1,13 +1,14 @@
 import { BUNDLE_BYTES_MAX } from "../../../core/evidence/bundle.ts";
 import { authenticateProvenance, SLSA_PROVENANCE_TYPE } from "../../../core/evidence/provenance.ts";
 import { signStatement } from "../../../core/evidence/sign.ts";
-import { STATEMENT_TYPE } from "../../../core/evidence/statement.ts";
+import { STATEMENT_TYPE, type Statement } from "../../../core/evidence/statement.ts";
 import { buildTestResult } from "../../../core/evidence/test-result.ts";
+import { canonicalJson } from "../../../core/plan/canonical.ts";
 import { parseJsonStrict } from "../../../core/plan/parse.ts";
 import { malformed } from "../cli-error.ts";
 import type { CommandContext } from "../command-context.ts";
 import { digestOfFile, pathOf, readInput, readTextInput } from "../files.ts";
-import { giveBundle } from "../give-bundle.ts";
+import { giveText } from "../give-text.ts";
 import { readSigningKey } from "../read-keys.ts";
 
 const REPORT_BYTES_MAX = 32 * 1024 * 1024;
@@ -30,11 +31,13 @@ async function attestTests(context: CommandContext, report: string): Promise<num
   const about = await subjects(context);
   const built = buildTestResult({ junit, subjects: about.digests.map((digest) => ({ digest })) });
   if (!built.ok) throw malformed("cannot read the report", `--junit ${report}`, built.problem.message);
+  const { statement } = built.value;
+  if (context.flag("unsigned")) return giveUnsigned(context, { statement, about });
   const key = await readSigningKey(context);
   const { keyId } = key.publicKey;
   const { result, passed, failed, warned } = built.value.report;
-  await giveBundle(context, {
-    bundle: signStatement(built.value.statement, key),
+  await giveText(context, {
+    text: signStatement(statement, key),
     words: `tests ${result} (${passed} passed, ${failed} failed, ${warned} warned) of ${about.words}, by ${keyId}`,
     facts: { keyId, ...about.facts, result, passed, failed, warned },
   });
@@ -47,25 +50,38 @@ async function attestProvenance(context: CommandContext, file: string): Promise<
   const parsed = parseJsonStrict(text, { bytesMax: PREDICATE_BYTES_MAX });
   if (!parsed.ok) throw malformed("cannot read the provenance", `--provenance ${file}`, parsed.problem.message);
   const about = await subjects(context);
+  const statement: Statement = {
+    _type: STATEMENT_TYPE,
+    subject: about.digests.map((digest) => ({ digest: { sha256: digest.slice("sha256:".length) } })),
+    predicateType: SLSA_PROVENANCE_TYPE,
+    predicate: parsed.value,
+  };
+  if (context.flag("unsigned")) return giveUnsigned(context, { statement, about });
   const key = await readSigningKey(context);
   const { keyId, spkiPem } = key.publicKey;
-  const bundle = signStatement(
-    {
-      _type: STATEMENT_TYPE,
-      subject: about.digests.map((digest) => ({ digest: { sha256: digest.slice("sha256:".length) } })),
-      predicateType: SLSA_PROVENANCE_TYPE,
-      predicate: parsed.value,
-    },
-    key,
-  );
+  const bundle = signStatement(statement, key);
   // Read back as a verifier would, so that nothing is signed here which is refused everywhere.
   const read = authenticateProvenance(bundle, { trustedKeys: [{ keyId, spkiPem, purpose: "provenance" }] });
   if (!read.ok) throw malformed("no SLSA provenance v1", `--provenance ${file}`, read.reason);
   const { builderId, buildType } = read.evidence.provenance;
-  await giveBundle(context, {
-    bundle,
+  await giveText(context, {
+    text: bundle,
     words: `${about.words} was built by ${builderId}, says ${keyId}`,
     facts: { keyId, ...about.facts, builderId, buildType },
+  });
+  return 0;
+}
+
+/** For a signer elsewhere: `cosign attest-blob --statement` signs it as it is, with a key or without one. */
+async function giveUnsigned(
+  context: CommandContext,
+  { statement, about }: { statement: Statement; about: Subjects },
+): Promise<number> {
+  if (context.text("key") !== undefined) throw malformed("a key", "--unsigned", "must go without --key");
+  await giveText(context, {
+    text: canonicalJson(statement),
+    words: `a statement about ${about.words}, which nobody signed`,
+    facts: { ...about.facts, predicateType: statement.predicateType },
   });
   return 0;
 }

@@ -6,27 +6,44 @@ import {
   writeModelManifest,
 } from "../../../core/evidence/model-manifest.ts";
 import { statementSchema } from "../../../core/evidence/statement.ts";
+import { sha256Digest } from "../../../core/plan/canonical.ts";
 import { parseJsonStrict } from "../../../core/plan/parse.ts";
 import { malformed } from "../cli-error.ts";
 import type { CommandContext } from "../command-context.ts";
 import { differencesText } from "../difference-text.ts";
 import { EXIT } from "../exit-codes.ts";
 import { readTextInput } from "../files.ts";
-import { giveBundle } from "../give-bundle.ts";
+import { giveText } from "../give-text.ts";
 import { modelFiles, pathsToIgnore, readModelFolder } from "../model-files.ts";
+import { signedBytes } from "../signed-target.ts";
 
 const MANIFEST_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Lists every file of a model with its SHA-256, or compares a folder with such a list. */
-export async function packageModel(context: CommandContext): Promise<number> {
+/** Writes the manifest of a model or a plan, or compares a model with its manifest. */
+export async function packageManifest(context: CommandContext): Promise<number> {
   const folder = context.argument(0);
   const against = context.text("against");
+  if (context.text("type") === "plan") return packagePlan(context, folder);
   if (against !== undefined) return checkModel(context, { folder, manifestFile: against });
   const { manifest, sizeBytes } = await readModelFolder(context, { folder, beside: [context.text("outputFile")] });
-  await giveBundle(context, {
-    bundle: Buffer.from(writeModelManifest(manifest)).toString("utf8"),
+  await giveText(context, {
+    text: Buffer.from(writeModelManifest(manifest)).toString("utf8"),
     words: `${manifest.files.length} files of ${folder}, ${sizeBytes} bytes, ${manifest.digest}`,
     facts: { digest: manifest.digest, files: manifest.files.length, sizeBytes },
+  });
+  return EXIT.ok;
+}
+
+/** A plan's manifest is its canonical bytes: what the server stores and runs, and what is signed for it. */
+async function packagePlan(context: CommandContext, file: string): Promise<number> {
+  if (context.text("against") !== undefined)
+    throw malformed("a list of files", "--against", "is for models; `plan diff` compares plans");
+  const bytes = await signedBytes(context, { target: file, kind: "plan" });
+  const digest = sha256Digest(bytes);
+  await giveText(context, {
+    text: Buffer.from(bytes).toString("utf8"),
+    words: `the plan ${file}, ${digest}`,
+    facts: { digest, sizeBytes: bytes.length },
   });
   return EXIT.ok;
 }

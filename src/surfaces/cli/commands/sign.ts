@@ -3,8 +3,7 @@ import { signMessage, signStatement } from "../../../core/evidence/sign.ts";
 import { sha256Digest } from "../../../core/plan/canonical.ts";
 import { malformed } from "../cli-error.ts";
 import type { CommandContext } from "../command-context.ts";
-import { writeNewFile } from "../files.ts";
-import { giveBundle } from "../give-bundle.ts";
+import { giveText } from "../give-text.ts";
 import { readModelFolder } from "../model-files.ts";
 import { readSigningKey } from "../read-keys.ts";
 import { signedBytes, signedKind } from "../signed-target.ts";
@@ -13,19 +12,14 @@ import { signedBytes, signedKind } from "../signed-target.ts";
 export async function sign(context: CommandContext): Promise<number> {
   const target = context.argument(0);
   const kind = await signedKind(context, target);
-  const manifest = context.text("manifest");
-  if (kind !== "plan" && manifest !== undefined)
-    throw malformed("no plan", "--manifest", "is for plans: what is signed of a file is the file");
   if (kind === "model") return signModel(context, target);
   const message = await signedBytes(context, { target, kind });
   const key = await readSigningKey(context);
   const { keyId } = key.publicKey;
-  if (manifest !== undefined)
-    await writeNewFile(context, { file: manifest, text: Buffer.from(message).toString("utf8"), where: "--manifest" });
   const digest = sha256Digest(message);
   const bundle = signMessage(message, key);
-  await giveBundle(context, {
-    bundle: context.flag("bare") ? bareSignature(bundle) : bundle,
+  await giveText(context, {
+    text: context.flag("bare") ? bareSignature(bundle) : bundle,
     words: `a signature of ${kind === "plan" ? `the plan ${target} (${digest})` : target} by ${keyId}`,
     facts: { keyId, type: kind, subjectDigest: digest },
   });
@@ -44,8 +38,8 @@ async function signModel(context: CommandContext, folder: string): Promise<numbe
   const key = await readSigningKey(context);
   const { keyId } = key.publicKey;
   const files = manifest.files.length;
-  await giveBundle(context, {
-    bundle: signStatement(modelStatement(manifest), key),
+  await giveText(context, {
+    text: signStatement(modelStatement(manifest), key),
     words: `a signature of ${files} files of ${folder} (${manifest.digest}) by ${keyId}`,
     facts: { keyId, type: "model", subjectDigest: manifest.digest, files, sizeBytes },
   });

@@ -7,24 +7,32 @@ export const PASSWORD: readonly OptionSpec[] = [
 const KEY: OptionSpec = {
   flags: "--key <reference>",
   description: "the encrypted private key: file:PATH, env:NAME or a path",
-  required: true,
 };
+const REQUIRED_KEY: OptionSpec = { ...KEY, required: true };
 
 export const packageGroup: CommandGroup = {
   name: "package",
-  summary: "List every file of a model with its SHA-256",
+  summary: "Write the manifest of a model or a plan",
   commands: [
     {
       path: "package",
-      summary: "List every file of a model folder with its SHA-256, or compare the folder with such a list",
+      summary: "Write the manifest of a model folder (every file with its SHA-256) or of a plan, or compare",
       details:
-        "The list has the form of OpenSSF Model Signing. Symbolic links and special files are refused; .git, .gitignore,\n" +
-        ".gitattributes and .github at the top are left out. `sign FOLDER` signs the same list.",
-      arguments: [{ name: "<folder>", description: "the model's folder, or its one file" }],
-      options: [{ flags: "--against <file>", description: "a list from before; exit code 1 where the folder differs" }],
+        "A model's has the form of OpenSSF Model Signing. Symbolic links and special files are refused; .git, .gitignore,\n" +
+        ".gitattributes and .github at the top are left out. A plan's is its canonical bytes, whose SHA-256 is the plan\n" +
+        "digest. `sign` signs the same bytes; so does `cosign sign-blob` of a plan's manifest.",
+      arguments: [{ name: "<path>", description: "the model's folder, its one file, or the plan" }],
+      options: [
+        { flags: "--type <type>", description: "what it is; a model, if left out", choices: ["model", "plan"] },
+        { flags: "--against <file>", description: "a list from before; exit code 1 where the folder differs" },
+      ],
       outputTakesFile: true,
-      examples: ["package ./model -o model.manifest.json", "package ./model --against model.manifest.json"],
-      load: async () => (await import("../commands/package.ts")).packageModel,
+      examples: [
+        "package ./model -o model.manifest.json",
+        "package ./model --against model.manifest.json",
+        "package plan.yaml --type plan -o plan.manifest.json",
+      ],
+      load: async () => (await import("../commands/package.ts")).packageManifest,
     },
   ],
 };
@@ -46,13 +54,9 @@ export const signGroup: CommandGroup = {
           description: "what it is; else a folder is a model and all else a file",
           choices: ["file", "plan", "model"],
         },
-        KEY,
+        REQUIRED_KEY,
         ...PASSWORD,
         { flags: "--bare", description: "only the signature in base64, as cosign sign-blob prints it" },
-        {
-          flags: "--manifest <file>",
-          description: "also write a plan's canonical bytes there, for cosign verify-blob",
-        },
       ],
       outputTakesFile: true,
       examples: [
@@ -124,11 +128,13 @@ export const attestGroup: CommandGroup = {
         { flags: "--digest <digest>", description: "the same by its digest, such as an image's", repeatable: true },
         KEY,
         ...PASSWORD,
+        { flags: "--unsigned", description: "the statement alone, for cosign attest-blob --statement to sign" },
       ],
       outputTakesFile: true,
       examples: [
         "attest --junit report.xml --artifact model.onnx --key ci.key -o tests.json",
         "attest --provenance provenance.json --artifact model.onnx --key env:CI_KEY -o provenance.bundle.json",
+        "attest --junit report.xml --digest sha256:4f... --unsigned -o tests.statement.json",
       ],
       load: async () => (await import("../commands/attest.ts")).attest,
     },
