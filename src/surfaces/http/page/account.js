@@ -87,7 +87,6 @@ function signingSection({ person, own, keys, registered, again }) {
       "A key that lies in this browser signs your approvals. Nobody can copy it, this page included; clearing the browser's data loses it, and you register another.",
     ),
     table({ caption: "Your keys", columns: ["Name", "Kind", "Id", "State", ""], rows, empty: "You have none yet." }),
-    registered === undefined && h("p", {}),
     registered === undefined && [
       h("label", { for: "key-label" }, "A name for this browser's key"),
       label,
@@ -144,7 +143,6 @@ function passkeySection({ passkeys, again }) {
       rows,
       empty: "You have none.",
     }),
-    h("p", {}),
     h("div", { class: "actions" }, add),
     link,
     alert.element,

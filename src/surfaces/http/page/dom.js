@@ -13,9 +13,13 @@ export function h(name, properties = {}, ...children) {
       element.setAttribute(key, String(value));
     else element[key] = value;
   }
-  const shown = children.flat().filter((child) => child !== null && child !== undefined && child !== false);
-  element.append(...shown.map((child) => (child instanceof Node ? child : String(child))));
+  element.append(...shownOf(children));
   return element;
+}
+
+function shownOf(children) {
+  const shown = children.flat().filter((child) => child !== null && child !== undefined && child !== false);
+  return shown.map((child) => (child instanceof Node ? child : String(child)));
 }
 
 /** Names and values, in the order in which they are given; without those that have no value. */
@@ -47,7 +51,7 @@ export function tag(text, tone) {
 /** Shows a view and moves the keyboard and whoever listens to its heading. */
 export function show(title, ...children) {
   const heading = h("h1", { tabIndex: -1 }, title);
-  document.getElementById("view").replaceChildren(heading, ...children);
+  document.getElementById("view").replaceChildren(heading, ...shownOf(children));
   document.title = `${title} · Continuum`;
   heading.focus();
 }
