@@ -4,7 +4,9 @@ import type { Operation } from "../../contract/operation.ts";
 import { type OperationName, operations } from "../../contract/operations.ts";
 import { verifyExport } from "../../core/audit/export.ts";
 import { generateSigningKey } from "../../core/evidence/signing-key.ts";
-import { planOf, testEvidence } from "../../service/testing/service-fixture.ts";
+import { localSigstore } from "../../core/evidence/testing/local-sigstore.ts";
+import { planOf, RELYING_PARTY, testEvidence } from "../../service/testing/service-fixture.ts";
+import { signInByPasskey } from "./testing/browser-like.ts";
 import { type Answer, type Ask, type HttpFixture, httpFixture } from "./testing/http-fixture.ts";
 
 let on: HttpFixture;
@@ -154,6 +156,25 @@ test("which pipelines are trusted", async () => {
   expect([branches.status, branches.body["code"]]).toEqual([400, "malformed-request"]);
 });
 
+test("people, and what is theirs", async () => {
+  const made = await perform("people.invite", { body: { principal: "fay", roles: ["viewer"] } });
+  expect(made.body).toMatchObject({ principal: "fay", code: expect.stringMatching(/^cte_/) });
+  expect(listOf(await perform("people.list", { query: "limit=200" })).map(({ id }) => id)).toContain("fay");
+  const signedIn = await signInByPasskey(on, String(made.body["code"]));
+  const headers = { cookie: signedIn.cookie, origin: RELYING_PARTY.origin, "x-continuum-csrf": "1" };
+  const asFay = { token: null, headers };
+  expect((await perform("me.passkeys.list", asFay)).body).toMatchObject({ items: [{ label: "passkey" }] });
+  const again = await perform("me.enroll", { ...asFay, body: {} });
+  await signInByPasskey(on, String(again.body["code"]));
+  const passkeys = listOf(await perform("me.passkeys.list", asFay));
+  await perform("me.passkeys.remove", { ...asFay, params: { id: String(passkeys[1]?.["id"]) } });
+  const sessions = listOf(await perform("me.sessions.list", asFay));
+  expect(sessions).toHaveLength(2);
+  const other = sessions.find(({ current }) => current === false);
+  await perform("me.sessions.end", { ...asFay, params: { id: String(other?.["id"]) } });
+  expect((await perform("people.reset", { params: { id: "fay" } })).body).toEqual({ passkeys: 1, sessions: 1 });
+});
+
 test("who is told of what happens", async () => {
   const body = { url: "https://127.0.0.1:9443/hooks", events: ["rollout.failed"], description: "on call" };
   const made = await perform("webhooks.create", { body });
@@ -171,6 +192,25 @@ test("who is told of what happens", async () => {
   await perform("webhooks.delete", { params });
   const wrong = await on.ask("/v1/webhooks", { method: "POST", body: { ...body, events: ["rollout.suceeded"] } });
   expect([wrong.status, wrong.body["pointer"]]).toEqual([400, "/events/0"]);
+});
+
+test("whom and what is trusted", async () => {
+  const identity = { purpose: "provenance", issuer: "https://issuer.example", subject: "https://ci.example/build" };
+  const params = { purpose: "provenance", id: idOf(await perform("identities.add", { body: identity })) };
+  expect(listOf(await perform("identities.list"))).toMatchObject([identity]);
+  await perform("identities.revoke", { params });
+  await perform("trust.update", { body: { builders: ["https://ci.example/1"], maxAgeSeconds: { tests: 3600 } } });
+  const pinned = await perform("trust.pin", { body: { trustedRoot: JSON.parse(localSigstore().trustedRoot) } });
+  expect(pinned.body).toMatchObject({ builders: ["https://ci.example/1"], trustedRoot: { tlogs: 1 } });
+  await perform("trust.unpin");
+  expect((await perform("trust.show")).body).toMatchObject({ maxAgeSeconds: { tests: 3600 }, trustedRoot: null });
+  const wrong = await on.ask("/v1/identities", { method: "POST", body: { ...identity, subject: "a\u0000" } });
+  expect([wrong.status, wrong.body["pointer"]]).toEqual([400, "/subject"]);
+  const key = generateSigningKey(randomBytes);
+  await perform("keys.import", { body: { purpose: "tests", publicKey: key.publicKey.spkiPem } });
+  const bundle = testEvidence(key, `sha256:${"a".repeat(64)}`, "PASSED");
+  const id = idOf(await perform("evidence.add", { body: { bundle } }));
+  expect(listOf(await perform("evidence.revoke", { params: { id }, body: { reason: "A trial." } }))).toHaveLength(1);
 });
 
 test("every operation of the contract was asked of a real server", () => {
