@@ -5,7 +5,7 @@ import { engineMetrics } from "../engine/metrics.ts";
 import type { WebhookParts } from "../engine/webhook-parts.ts";
 import { createService } from "../service/create-service.ts";
 import type { PeopleParts } from "../service/people-parts.ts";
-import type { PolicyBundleParts } from "../service/policy-bundles.ts";
+import type { PolicyBundleParts } from "../service/policy-bundle-parts.ts";
 import type { Service } from "../service/service.ts";
 import type { Tenancy } from "../service/tenancy.ts";
 import type { WorkloadIssuer } from "../service/workload-parts.ts";

@@ -3,7 +3,7 @@ import type { NotaryParts } from "../engine/audit-parts.ts";
 import type { Actor, EngineParts } from "../engine/engine.ts";
 import type { TellingParts } from "../engine/webhook-parts.ts";
 import type { PeopleParts } from "./people-parts.ts";
-import type { PolicyBundleParts } from "./policy-bundles.ts";
+import type { PolicyBundleParts } from "./policy-bundle-parts.ts";
 import type { Principal } from "./principal.ts";
 import type { ServiceAnswer } from "./service.ts";
 import type { Tenancy } from "./tenancy.ts";

@@ -4,14 +4,7 @@ import { type PolicyBundle, policySigningKey, signPolicyBundle } from "../core/p
 import { policyVersion, readPolicyInForce } from "../engine/policy-book.ts";
 import { readActivePolicy } from "../store/queries/policy-versions.ts";
 import type { Handlers, ServiceParts } from "./handler.ts";
-
-/** What signing bundles needs. */
-export interface PolicyBundleParts {
-  /** The secret that the installation's key is made of; the same for every API. Errors: those of the secrets. */
-  secret(): Promise<Uint8Array>;
-  /** How long a bundle counts. */
-  validDays: number;
-}
+import type { PolicyBundleParts } from "./policy-bundle-parts.ts";
 
 const DAY_MS = 86_400_000;
 
