@@ -1,5 +1,6 @@
 import { SIGNED_KINDS } from "../../../contract/trust-views.ts";
 import type { CommandGroup, OptionSpec } from "../command-spec.ts";
+import { OWN_KEY_COMMANDS } from "./approval-specs.ts";
 import { LISTS, PAGE } from "./shared-options.ts";
 import { PASSWORD } from "./signing-specs.ts";
 import { NOT_AFTER, PURPOSE } from "./trust-specs.ts";
@@ -45,6 +46,7 @@ export const keysGroup: CommandGroup = {
       examples: ["keys revoke sha256:9d... --purpose tests"],
       load: async () => (await import("../commands/keys.ts")).keysRevoke,
     },
+    ...OWN_KEY_COMMANDS,
   ],
 };
 
