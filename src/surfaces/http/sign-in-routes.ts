@@ -7,6 +7,7 @@ import type { Service } from "../../service/service.ts";
 import type { SignedIn, Visitor } from "../../service/sign-in.ts";
 import type { ClientAddresses } from "./client-address.ts";
 import { pageOfItsOwn } from "./page-routes.ts";
+import { RateLimiter } from "./rate-limit.ts";
 import { HeldBytes, readInput } from "./request.ts";
 import { giveOidcState, giveSession, requireOrigin, sessionOf, takeOidcState, takeSession } from "./session-cookie.ts";
 
@@ -18,15 +19,20 @@ type Answer = (c: Context, body: never) => Promise<object>;
 
 /** Bytes of one such request, and of all of them together: nobody who sends them is known yet. */
 const LIMITS = { jsonBytesMax: 128 * 1024, rawBytesMax: 0, heldBytesMax: 4 * 1024 * 1024 };
+/** Of one address: each asks the database for something, and nobody who signs in comes near it. */
+const ASKED = { requestsPerSecond: 2, burstMax: 60 };
 const OIDC_PATH = "/v1/sign-in/oidc";
 
 /** The ways in, which alone are open to whoever has no credential. */
 export function signInRoutes(app: Hono, options: { service: Service; addresses: ClientAddresses }): void {
   const { signIn } = options.service;
   const held = new HeldBytes(LIMITS.heldBytesMax);
+  const limiter = new RateLimiter(ASKED);
   const visitor = (c: Context): Visitor => {
     const session = sessionOf(c);
-    return { address: options.addresses.of(c), ...(session === undefined ? {} : { session }) };
+    const address = options.addresses.of(c);
+    limiter.take({ tenant: "", id: address });
+    return { address, ...(session === undefined ? {} : { session }) };
   };
   const answers: { [N in Name]: (c: Context, body: Body<N>) => Promise<object> } = {
     "signIn.ways": async () => signIn.ways(),

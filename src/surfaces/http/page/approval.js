@@ -103,25 +103,27 @@ function findingsSection({ findings }) {
   );
 }
 
+/** What comes into being on the way: nobody can bring it before the approval. */
+const LATER = {
+  "approver-signature": "by approving",
+  snapshot: "before the first effect",
+  "artifact-digest": "before the first effect",
+};
+
 function obligationsSection({ obligations }) {
   const tones = { met: "good", missing: "bad" };
   const rows = obligations
     .filter(({ kind }) => kind !== "approval")
-    .map(({ kind, of, clauses, status }) =>
-      h(
-        "tr",
-        {},
-        h("th", { scope: "row" }, of ?? kind),
-        h("td", {}, tag(status, tones[status] ?? "warn")),
-        h("td", {}, clauses.join(", ")),
-      ),
-    );
+    .map(({ kind, of, clauses, status }) => {
+      const what = of ?? kind;
+      const later = status === "met" ? undefined : LATER[what];
+      const state = later === undefined ? tag(status, tones[status] ?? "warn") : tag(later);
+      return h("tr", {}, h("th", { scope: "row" }, what), h("td", {}, state), h("td", {}, clauses.join(", ")));
+    });
   return section(
     "Evidence",
     table({
-      caption: "What must be proved",
-      columns: ["What", "Now", "Clauses"],
-      rows,
+      ...{ caption: "What must be proved", columns: ["What", "Now", "Clauses"], rows },
       empty: "Nothing has to be proved.",
     }),
   );
