@@ -47,13 +47,17 @@ export function rolloutText(rollout: Detail, paint: Paint): string {
     ({ clause, message }) => `  ${paint.bad(printable(clause))}  ${printable(message)}\n`,
   );
   const lacks = (rollout.lacks ?? []).map(({ what, clauses }) => `  ${paint.bad(clauses.join(", "))}  ${what}\n`);
-  const approvals = rollout.approvals.map(({ approver, role, at }) => ({ approver, role, at }));
+  const approvals = rollout.approvals;
   const given = textTable(
     approvals,
     [
       { heading: "APPROVED BY", value: ({ approver }) => approver },
       { heading: "AS", value: ({ role }) => role },
       { heading: "AT", value: ({ at }) => at },
+      {
+        heading: "PROVED BY",
+        value: ({ mfa, signed }) => [mfa ? "MFA" : "", signed ? "a signature" : ""].filter(Boolean).join(", "),
+      },
     ],
     "",
   );
@@ -64,5 +68,10 @@ export function rolloutText(rollout: Detail, paint: Paint): string {
       ? ""
       : `lacked when it was proposed, and is denied without it, whoever approves:\n${lacks.join("")}`,
     approvals.length === 0 ? "" : given,
+    ...approvals.flatMap(({ approver, reason }) =>
+      reason === undefined
+        ? []
+        : [`${paint.bad("the glass was broken")} by ${printable(approver)}: ${printable(reason)}\n`],
+    ),
   ].join("");
 }
