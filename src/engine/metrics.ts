@@ -142,6 +142,14 @@ function databaseGauges(registry: Registry, parts: Pick<EngineParts, "database" 
     help: "Break-glass approvals that no other person has reviewed yet.",
     set: (it, { glassOpen }) => it.set(glassOpen),
   });
+  gauge({
+    name: "continuum_policy_active_info",
+    help: "Tenants that a version of the policy is in force for, by its digest; the hundred that most have.",
+    labelNames: ["digest"],
+    set: (it, { policies }) => {
+      for (const { digest, tenants } of policies) it.set({ digest }, tenants);
+    },
+  });
   gauge({ name: "continuum_database_up", help: "1 when the database answered this scrape.", set: (it) => it.set(1) });
 }
 

@@ -147,6 +147,9 @@ function revealingFunctions(schema: string, roles: DatabaseRoles): string[] {
         'jobsClaimed', (SELECT count(*) FROM jobs WHERE worker IS NOT NULL),
         'auditPlaced', (SELECT coalesce(sum(size), 0)::bigint FROM audit_trees),
         'auditWaiting', (SELECT count(*) FROM audit_entries WHERE position IS NULL),
+        'policies', (SELECT coalesce(json_agg(json_build_object('digest', digest, 'tenants', tenants)), '[]')
+          FROM (SELECT digest, count(*) AS tenants FROM policy_active GROUP BY digest
+            ORDER BY count(*) DESC, digest LIMIT 100) AS in_force),
         'glassOpen', (SELECT count(*) FROM approval_statements
           WHERE reason IS NOT NULL AND consumed_at IS NOT NULL AND reviewed_at IS NULL))`,
     }),

@@ -6,6 +6,8 @@ export interface Gauges {
   jobsClaimed: number;
   auditPlaced: number;
   auditWaiting: number;
+  /** In force for how many tenants; the hundred that most have. */
+  policies: { digest: string; tenants: number }[];
   /** Break-glass approvals that nobody has reviewed. */
   glassOpen: number;
 }
