@@ -1,7 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
+import { Secret, TOTP } from "otpauth";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Operation } from "../../contract/operation.ts";
 import { type OperationName, operations } from "../../contract/operations.ts";
+import { signPayload } from "../../core/approval/testing/consents.ts";
 import { verifyExport } from "../../core/audit/export.ts";
 import { generateSigningKey } from "../../core/evidence/signing-key.ts";
 import { localSigstore } from "../../core/evidence/testing/local-sigstore.ts";
@@ -114,6 +116,47 @@ test("what waits for a person", async () => {
     const body = verb === "approvals.approve" ? { planDigest: waiting.body["planDigest"] } : { comment: "no" };
     await perform(verb, { token: ann.token, params, body });
   }
+});
+
+test("what a person approves with, and a glass that was broken", async () => {
+  const digest = `sha256:${createHash("sha256").update("a model for production").digest("hex")}`;
+  await perform("artifacts.put", { params: { digest }, body: Buffer.from("a model for production") });
+  const robot = await on.principal("robot", "agent", ["proposer"]);
+  const { token } = await on.principal("gus", "human", ["break-glass"]);
+  const totp = new TOTP({
+    secret: Secret.fromBase32(String((await perform("me.totp.enroll", { token })).body["secret"])),
+  });
+  const code = () => {
+    on.clock.offsetMs += 30_000;
+    return totp.generate({ timestamp: Date.now() + on.clock.offsetMs });
+  };
+  expect((await perform("me.totp.confirm", { token, body: { code: code() } })).body).toMatchObject({
+    totp: "confirmed",
+  });
+  const key = generateSigningKey(randomBytes);
+  const bundleOf = ({ body }: Answer) => JSON.parse(signPayload(key, Buffer.from(String(body["payload"]), "base64")));
+  const own = { publicKey: key.publicKey.spkiPem };
+  const proof = (statement: Answer) => ({ bundle: bundleOf(statement), stepUp: { kind: "totp", code: code() } });
+  const enrolling = await perform("me.keys.statement", { token, body: own });
+  const enrolled = await perform("me.keys.enroll", { token, body: { ...own, ...proof(enrolling) } });
+  expect(listOf(await perform("me.keys.list", { token }))).toEqual([enrolled.body]);
+
+  const plan = planOf({ artifact: `store:${digest}`, environment: "production", dryRun: false, name: "signed" });
+  const waiting = await perform("plans.submit", { token: robot.token, body: { plan } });
+  const params = { id: idOf(waiting) };
+  const asked = { role: "break-glass", reason: "nobody else can be reached" };
+  const statement = await perform("approvals.statement", { token, params, body: asked });
+  const body = { planDigest: waiting.body["planDigest"], ...proof(statement) };
+  expect((await perform("approvals.approve", { token, params, body })).body).toMatchObject({
+    approvals: [{ role: "break-glass", reason: asked.reason }],
+  });
+  expect(listOf(await perform("approvals.reviews"))).toHaveLength(1);
+  const ann = await on.principal("ann", "human", ["approver"]);
+  const review = { verdict: "justified", comment: "the pager log agrees" };
+  await perform("approvals.review", { token: ann.token, params, body: review });
+  await perform("me.keys.revoke", { token, params: { keyId: key.publicKey.keyId } });
+  await perform("me.totp.remove", { token, body: { code: code() } });
+  expect((await perform("me.mfa", { token })).body).toMatchObject({ totp: "none", keys: 0 });
 });
 
 test("who may, what is in force, and what was done", async () => {
