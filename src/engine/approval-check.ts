@@ -75,9 +75,10 @@ export async function presentOf(
   known: KnownFacts = {},
 ): Promise<Present> {
   const { tenant, plan, planDigest } = rollout;
+  const restores = rollout.restores !== undefined;
   const [policyDigest, evidence] = await Promise.all([
     known.policyDigest ?? policyDigestInForce(db, parts, tenant),
-    known.evidence ?? countingEvidence(db, parts, { tenant, plan, planDigest }),
+    known.evidence ?? countingEvidence(db, parts, { tenant, plan, planDigest, restores }),
   ]);
   return { terms: termsOf(rollout, decision), policyDigest, evidence, nowMs: parts.nowMs() };
 }

@@ -3,6 +3,7 @@ import { ContinuumError } from "../core/error.ts";
 import { canonicalPlan, sha256Digest } from "../core/plan/canonical.ts";
 import type { Plan } from "../core/plan/schema.ts";
 import type { Facts } from "../core/policy/decision.ts";
+import type { Rollout } from "../core/rollout/rollout.ts";
 import type { ArtifactInfo } from "../drivers/artifacts/artifacts.ts";
 import type { Queryable } from "../store/database.ts";
 import type { EngineParts } from "./engine.ts";
@@ -22,6 +23,7 @@ export interface EvidenceSubject {
   plan: Plan;
   planDigest: string;
   gate: Facts["gate"];
+  rollout?: Pick<Rollout, "restores">;
 }
 
 /**
@@ -95,13 +97,14 @@ async function statOf(
 async function addPieces(
   db: Queryable,
   parts: EvidenceParts,
-  { tenant, plan, planDigest }: EvidenceSubject,
+  { tenant, plan, planDigest, rollout }: EvidenceSubject,
   facts: EvidenceFacts,
 ): Promise<void> {
+  const restores = rollout?.restores !== undefined;
   const message = canonicalPlan(plan);
   if (sha256Digest(message) !== planDigest)
     throw new Error("broken invariant: a plan is asked about by its own digest");
-  const found = await gatherPieces(db, parts, { tenant, plan, planDigest, message });
+  const found = await gatherPieces(db, parts, { tenant, plan, planDigest, message, restores });
   facts.counting = found.counting;
   for (const { kind } of found.counting) facts.evidence[kind] = true;
   Object.assign(facts.evidenceProblems, found.problems);

@@ -1,5 +1,5 @@
 import type { Plan } from "../core/plan/schema.ts";
-import { type EvidenceVerdict, SIGNED_KINDS, type SignedKind } from "../drivers/signatures/signatures.ts";
+import { type EvidenceVerdict, SIGNED_KINDS, type SignedKind, type Trust } from "../drivers/signatures/signatures.ts";
 import type { Queryable } from "../store/database.ts";
 import { type EvidencePiece, evidencePieces } from "../store/queries/evidence.ts";
 import type { EngineParts } from "./engine.ts";
@@ -28,6 +28,11 @@ export interface PlanEvidence {
   planDigest: string;
   /** The canonical bytes of the plan, whose digest was checked. */
   message: Uint8Array;
+  /**
+   * The version ran before, and is to run again: what was verified when it came counts at any age, so that the way back
+   * does not close by itself. Whoever is not trusted any more, and what was revoked, counts for nothing here either.
+   */
+  restores?: boolean;
 }
 
 type PieceParts = Pick<EngineParts, "nowMs" | "signatures">;
@@ -37,7 +42,8 @@ export async function gatherPieces(db: Queryable, parts: PieceParts, about: Plan
   const found: FoundPieces = { counting: [], problems: {} };
   const stored = await evidencePieces(db, about.tenant, evidenceSubjects(about.plan, about.planDigest));
   if (stored.length === 0) return found;
-  const trust = await loadTrust(db, about.tenant);
+  const own = await loadTrust(db, about.tenant);
+  const trust = about.restores === true ? { ...own, maxAgeMs: AT_ANY_AGE } : own;
   for (const kind of SIGNED_KINDS) {
     const subject = subjectOf(kind, about);
     const pieces = stored.filter((piece) => piece.kind === kind && piece.subjectDigest === subject);
@@ -54,6 +60,11 @@ export async function gatherPieces(db: Queryable, parts: PieceParts, about: Plan
   }
   return found;
 }
+
+const AT_ANY_AGE: Trust["maxAgeMs"] = {
+  ...{ tests: Number.POSITIVE_INFINITY, "manifest-signature": Number.POSITIVE_INFINITY },
+  ...{ "image-signature": Number.POSITIVE_INFINITY, provenance: Number.POSITIVE_INFINITY },
+};
 
 /** Exactly what each kind must be about: a signature of the artifact is none of the plan. */
 function subjectOf(kind: SignedKind, { plan, planDigest }: PlanEvidence): string | undefined {

@@ -14,7 +14,7 @@ import { type CountingPiece, gatherPieces } from "./evidence-pieces.ts";
 export async function countingEvidence(
   db: Queryable,
   parts: Pick<EngineParts, "nowMs" | "signatures">,
-  about: { tenant: string; plan: Plan; planDigest: string },
+  about: { tenant: string; plan: Plan; planDigest: string; restores?: boolean },
 ): Promise<CountingPiece[]> {
   return (await gatherPieces(db, parts, { ...about, message: canonicalPlan(about.plan) })).counting;
 }
@@ -60,8 +60,9 @@ async function countingOf(
   rollouts: readonly Rollout[],
 ): Promise<CountingPiece[][]> {
   const counting: CountingPiece[][] = [];
-  for (const { tenant, plan, planDigest } of rollouts) {
-    counting.push(await countingEvidence(tx, parts, { tenant, plan, planDigest }));
+  for (const { tenant, plan, planDigest, restores } of rollouts) {
+    const about = { tenant, plan, planDigest, restores: restores !== undefined };
+    counting.push(await countingEvidence(tx, parts, about));
   }
   return counting;
 }

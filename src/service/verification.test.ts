@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PlanInput } from "../core/plan/schema.ts";
+import type { Target } from "../drivers/target/target.ts";
 import type { Principal } from "./principal.ts";
 import { type Approver, canonicalBytes, type EvidenceKit, evidenceKit, planWith } from "./testing/evidence-kit.ts";
 import { type ServiceFixture, serviceFixture, type TestPlan } from "./testing/service-fixture.ts";
@@ -197,6 +198,122 @@ describe("what changes between the approval and the execution", () => {
     expect(clauses(denied)).toContain(clause);
   });
 });
+
+describe("what changes after the plan was verified, just before the first effect", () => {
+  test.each<[string, string, (plan: PlanInput) => Promise<unknown>]>([
+    ["the artifact's bytes", "CP-1", (plan) => flip(plan.spec.model.artifact)],
+    ["the baseline's bytes", "CP-1", (plan) => flip(plan.spec.monitor?.baseline ?? "")],
+    [
+      "the stored plan",
+      "CP-8",
+      (plan) => on.database.query("UPDATE plans SET bytes = '{}' WHERE bytes = $1", [canonicalBytes(plan)]),
+    ],
+    [
+      "the rollout's own copy of it",
+      "CP-8",
+      (plan) =>
+        on.database.query(
+          `UPDATE rollouts SET state = jsonb_set(state, '{plan,spec,compute,instanceCount}', '9')
+           WHERE name = $1 AND NOT dry_run`,
+          [plan.metadata.name],
+        ),
+    ],
+    [
+      "a piece of evidence, which is revoked",
+      "CP-5",
+      async (plan) => {
+        const subject = plan.spec.model.artifact.slice("store:".length);
+        const admin = await on.admin();
+        const { items } = await on.call("evidence.list", admin, { query: { subject, kind: "tests" } });
+        await on.call("evidence.revoke", admin, { params: { id: items[0]?.id ?? "" }, body: { reason: "A trial." } });
+      },
+    ],
+    [
+      "the approver's role",
+      "AO-7",
+      () => on.database.query("UPDATE principals SET roles = '{viewer}' WHERE id = 'ann'"),
+    ],
+  ])("%s: the rollout stops under %s, and nothing was changed", async (_what, clause, change) => {
+    const local = localTarget();
+    const snapshot = local.snapshot.bind(local);
+    let changed: PlanInput | undefined;
+    try {
+      const denied = await production({
+        between: async (plan) => {
+          local.snapshot = async (at) => {
+            await change(plan);
+            changed = plan;
+            return snapshot(at);
+          };
+        },
+      });
+      expect(changed).toBeDefined();
+      expect(denied.phase).toBe("Denied");
+      expect(clauses(denied)).toContain(clause);
+      expect(await serves(denied)).toBe(false);
+    } finally {
+      local.snapshot = snapshot;
+      await on.database.query(`UPDATE principals SET roles = '{approver}' WHERE id = 'ann'`);
+    }
+  });
+
+  test("the snapshot: the rollout stops under CP-11", async () => {
+    await on.database.query(
+      `CREATE FUNCTION forge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.bytes := 'x'; RETURN NEW; END $$;
+       CREATE TRIGGER forge BEFORE INSERT ON snapshots FOR EACH ROW EXECUTE FUNCTION forge()`,
+    );
+    try {
+      const denied = await production();
+      expect(clauses(denied)).toEqual(["CP-11"]);
+      expect(await serves(denied)).toBe(false);
+    } finally {
+      await on.database.query("DROP TRIGGER forge ON snapshots");
+    }
+  });
+});
+
+describe("a version that ran before", () => {
+  test("is restored on evidence of any age, while a new deployment of it needs fresh evidence", async () => {
+    const name = "restored";
+    const first = await planOf({ environment: "staging", name, version: "1" });
+    const second = await planOf({ environment: "staging", name, version: "2" });
+    for (const plan of [first, second]) {
+      await kit.giveEvidence(plan);
+      expect((await ending(() => submit(plan))).phase).toBe("Succeeded");
+      on.clock.offsetMs += 1000;
+    }
+    const oscar = await on.principal("oscar", "human", ["operator"]);
+    const admin = await on.admin();
+    const limit = (seconds: number) =>
+      on.call("trust.update", admin, {
+        body: { maxAgeSeconds: { tests: seconds, "manifest-signature": seconds } },
+      });
+    await limit(3600);
+    on.clock.offsetMs += 3_700_000;
+    expect(clauses(await ending(() => submit(first)))).toEqual(expect.arrayContaining(["CP-1", "CP-5"]));
+    const { items } = await on.call("rollouts.list", oscar, { query: { name, phase: "Succeeded" } });
+    const restored = await ending(() =>
+      on.call("rollouts.rollback", oscar, { params: { id: items[0]?.id ?? "" }, body: {} }),
+    );
+    expect(restored, JSON.stringify(restored.refusals)).toMatchObject({
+      phase: "Succeeded",
+      model: { version: "1" },
+      restores: items[0]?.id,
+    });
+    await limit(30 * 86_400);
+  });
+});
+
+function localTarget() {
+  const local = on.parts.targets.get("local");
+  if (local === undefined) throw new Error("the fixture has a local target");
+  return local;
+}
+
+async function serves({ endpoint }: Rollout): Promise<boolean> {
+  const at = { tenant: "default", endpoint };
+  return (await localTarget().describe(at as Parameters<Target["describe"]>[0]))?.variants.some(Boolean) ?? false;
+}
 
 /** Changes the last byte of what lies in the store. */
 async function flip(reference: string): Promise<void> {
