@@ -282,6 +282,23 @@ describe("every command that speaks to a server", () => {
     await ok("trust update --builder https://example.com/builder --max-age tests=20d");
     expect(await json("trust show")).toMatchObject({
       builders: ["https://example.com/builder"],
+  it("gives one file that proves a rollout to somebody with the keys alone, and checkpoints to keep", async () => {
+    writeFileSync(join(folder, "keys.txt"), await ok("audit keys"));
+    expect(await ok(`audit prove ${first} -O first.proof`)).toContain("things are proved");
+    const verify = "audit verify first.proof --key keys.txt";
+    expect(await ok(verify)).toMatch(/^VERIFIED {2}rollout r-.*the plan sha256:.*is what decided/s);
+    const text = readFileSync(join(folder, "first.proof"), "utf8");
+    writeFileSync(join(folder, "forged.proof"), text.replace("Succeeded", "Succeedet"));
+    expect((await run("audit verify forged.proof --key keys.txt")).code).toBe(1);
+    const { items } = await json<{ items: unknown[] }>("audit checkpoints --all -O kept");
+    expect(items.length).toBeGreaterThan(0);
+    await ok("audit export -O later.ndjson");
+    const grown = await json("audit verify later.ndjson --checkpoint kept --key keys.txt");
+    expect(grown).toMatchObject({ ok: true, checkpoints: { verified: items.length } });
+    // What the workers published lies beside the database and says the same.
+    await ok(`audit verify later.ndjson --checkpoint ${join(folder, "data", "checkpoints")} --key keys.txt`);
+  });
+
       maxAgeSeconds: { tests: 20 * 86_400 },
     });
     expect(await json("trust update --clear-builders")).toMatchObject({

@@ -3,7 +3,7 @@ import { LISTS, PAGE } from "./shared-options.ts";
 
 export const auditGroup: CommandGroup = {
   name: "audit",
-  summary: "The audit log: read, verify, prove, export",
+  summary: "The audit log: read, verify, prove, export, and what was signed of it",
   commands: [
     {
       path: "audit list",
@@ -15,24 +15,62 @@ export const auditGroup: CommandGroup = {
     },
     {
       path: "audit verify",
-      summary: "Verify an exported copy offline, or the server's log; exit code 1, with the place, when it was changed",
-      arguments: [{ name: "[file]", description: "a copy made by `audit export`; without it the server is asked" }],
+      summary:
+        "Verify the proof of a rollout or a copy of the log offline, or the server's log; exit code 1, with the place, when it was changed",
+      arguments: [
+        { name: "[file]", description: "made by `audit prove -O` or `audit export`; without it the server is asked" },
+      ],
       options: [
+        {
+          flags: "--key <key>",
+          description: "a file with the log's keys, as `audit keys` prints them, or a key itself",
+          repeatable: true,
+        },
+        {
+          flags: "--checkpoint <path>",
+          description: "a signed checkpoint, or a folder of them; the copy must have grown out of each; needs --key",
+          repeatable: true,
+        },
         {
           flags: "--head <size:root>",
           description: "a head that you kept; the copy must have grown out of it",
           repeatable: true,
         },
       ],
-      examples: ["audit verify audit.ndjson", "audit verify audit.ndjson --head 120:9f...", "audit verify"],
+      examples: [
+        "audit verify",
+        "audit verify rollout.proof --key audit-keys.txt",
+        "audit verify audit.ndjson --checkpoint ~/.continuum/checkpoints --key audit-keys.txt",
+        "audit verify audit.ndjson --head 120:9f...",
+      ],
       load: async () => (await import("../commands/audit-verify.ts")).auditVerify,
     },
     {
       path: "audit prove",
-      summary: "Proofs that the entries about a subject stand in the log",
-      arguments: [{ name: "<subject>", description: "a rollout, endpoint, key or token" }],
-      examples: ["audit prove 01J9Z -o json"],
+      summary: "Proofs that the entries about a subject stand in the log; with -O a rollout's whole story in one file",
+      arguments: [{ name: "<subject>", description: "a rollout; without -O also an endpoint, key or token" }],
+      options: [
+        {
+          flags: "-O, --out <file>",
+          description: "write one file from which anybody can check the rollout with `audit verify`, without access",
+        },
+      ],
+      examples: ["audit prove 01J9Z -O rollout.proof", "audit prove 01J9Z -o json"],
       load: async () => (await import("../commands/audit-prove.ts")).auditProve,
+    },
+    {
+      path: "audit keys",
+      summary: "The public keys of the log and its witnesses, in the form that `audit verify --key` reads",
+      examples: ["audit keys", "audit keys > audit-keys.txt"],
+      load: async () => (await import("../commands/audit-keys.ts")).auditKeys,
+    },
+    {
+      path: "audit checkpoints",
+      summary: "What was signed of the log, smallest first, and whether each archive has it",
+      options: [{ flags: "-O, --out <folder>", description: "also keep each of them there as a file" }, ...PAGE],
+      formats: LISTS,
+      examples: ["audit checkpoints --all", "audit checkpoints --all -O kept"],
+      load: async () => (await import("../commands/audit-checkpoints.ts")).auditCheckpoints,
     },
     {
       path: "audit export",
