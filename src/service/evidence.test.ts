@@ -120,6 +120,14 @@ describe("evidence on arrival", () => {
     });
   });
 
+  test("is refused when it was made in simulation, whatever it pretends to be about", async () => {
+    const digest = await newDigest();
+    for (const kind of ["tests", "manifest-signature", "image-signature", "provenance"] as const) {
+      const mock = JSON.parse(Buffer.from(on.parts.signatures.simulated.make(kind, digest)).toString("utf8"));
+      await expect(kit.give(mock)).rejects.toMatchObject({ code: "untrusted-evidence" });
+    }
+  });
+
   test("is refused when it is of another kind than whoever brings it says", async () => {
     const bundle = testEvidence(kit.keys.tests, await newDigest(), "PASSED");
     const add = on.call("evidence.add", ci, { body: { bundle, kind: "provenance" } });

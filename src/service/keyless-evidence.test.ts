@@ -1,5 +1,6 @@
 import { sign } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ContinuumError } from "../core/error.ts";
 import { COSIGN_SIGN_TYPE } from "../core/evidence/image-signature.ts";
 import { SLSA_PROVENANCE_TYPE } from "../core/evidence/provenance.ts";
 import type { SigningKey } from "../core/evidence/signing-key.ts";
@@ -148,6 +149,23 @@ describe("an image's signature in its registry", () => {
     await trust("image");
     images().put(image, [{ form: "bundle", bundle: Buffer.from(SIGSTORE.signStatement({ ...said, subject }, who)) }]);
     expect(await deploy()).toMatchObject({ phase: "Succeeded" });
+  });
+
+  test("is asked for again while the registry does not answer", async () => {
+    images().put(image, [simple(digest, kit.keys.image)]);
+    const read = images().read.bind(images());
+    let asked = 0;
+    images().read = async (reference) => {
+      asked += 1;
+      if (asked > 2) return read(reference);
+      throw new ContinuumError("registry-unreachable", "The registry does not answer.", { retryable: true });
+    };
+    try {
+      expect(await deploy()).toMatchObject({ phase: "Succeeded" });
+      expect(asked).toBe(4);
+    } finally {
+      images().read = read;
+    }
   });
 
   test.each<[string, () => ImageSignature[] | undefined, string]>([
