@@ -6,6 +6,9 @@ import type { Queryable, Transaction } from "../database.ts";
  */
 const GENERATION_STEP = 2 ** 40;
 
+/** More changes of a policy than any tenant makes between a backup and its restore. */
+const ACTIVATION_STEP = 2 ** 20;
+
 /**
  * Makes a restored database one that workers can go on with. What was claimed by workers that are not there any more
  * is free. Generations go on far above all that were given out: a target that lives on has seen newer ones than the
@@ -29,6 +32,8 @@ export async function settleRestored(
     `UPDATE jobs SET worker = NULL, claimed_at = NULL, run_at = least(run_at, $1), generation = nextval('effect_generation')`,
     [new Date(atMs)],
   );
+  // Clients that saw a newer policy than the backup holds would take this one for an old one given back.
+  await tx.query("UPDATE policy_active SET sequence = sequence + $1", [ACTIVATION_STEP]);
   const open = await tx.query<{ count: number }>("SELECT count(*) AS count FROM rollouts WHERE NOT terminal");
   return { openRollouts: open.rows[0]?.count ?? 0, generation: rows[0]?.generation ?? 0 };
 }

@@ -10,6 +10,7 @@ import { readCosignKey } from "../../core/evidence/cosign-key.ts";
 import { IN_TOTO_PAYLOAD_TYPE, signEnvelope } from "../../core/evidence/dsse.ts";
 import { generateSigningKey } from "../../core/evidence/signing-key.ts";
 import { openPolicyBundle, policySigningKey, signPolicyBundle } from "../../core/policy/policy-bundle.ts";
+import { planOf } from "../../service/testing/service-fixture.ts";
 import { type HttpFixture, httpFixture } from "../http/testing/http-fixture.ts";
 import { runForTest } from "./testing/run-for-test.ts";
 
@@ -38,6 +39,8 @@ let on: HttpFixture;
 let folder: string;
 let tokens: { olga: string; ada: string };
 let totp: TOTP;
+/** A rollout that the first of the changed policies decided. */
+let then: string;
 
 beforeAll(async () => {
   on = await httpFixture();
@@ -140,6 +143,21 @@ describe("changing the policy", () => {
     expect((await offline(check("--policy", "whole"), "none")).code).toBe(0);
   });
 
+  it("leaves an old rollout explained by the policy that decided it", async () => {
+    const admin = await on.admin();
+    const plan = planOf({ artifact: await on.artifact("a model"), name: "then", instanceCount: 5 });
+    const { id } = await on.call("plans.submit", admin, { body: { plan } });
+    then = id;
+    const explained = await as("ada", "plan", "explain", "--rollout", id);
+    expect([explained.code, explained.err]).toEqual([0, ""]);
+    expect(explained.out).toMatch(/^DENIED .* by the server\n/);
+    expect(explained.out).toContain(
+      "ACME-1  A clause of your own policies\n  deny: At most 4 instances; the plan asks for 5",
+    );
+    expect((await as("ada", "plan", "explain", "--rollout", id, "-f", "plan.yaml")).code).toBe(64);
+    expect((await offline(["plan", "explain"])).code).toBe(64);
+  });
+
   it("is asked for in one way at a time", async () => {
     for (const argv of [[], ["own", "--program"], ["--program", "--digest", "x"]])
       expect((await as("olga", "policy", "propose", ...argv)).code).toBe(64);
@@ -184,6 +202,7 @@ describe("a pulled bundle", () => {
     expect((await activate(await proposed(), "--yes")).code).toBe(0);
     expect((await as("ada", "policy", "pull")).code).toBe(0);
     expect((await offline(check())).code).toBe(0);
+    expect((await as("ada", "plan", "explain", "--rollout", then)).out).toContain("At most 4 instances");
     await refused(["--bundle", "old.json"], /older than the one seen before/);
     await refused(["--bundle", "old.json", "--key", "policy.pub"], /older than the one seen before/);
     // Where the newer one was never seen, the old one counts until it expires.

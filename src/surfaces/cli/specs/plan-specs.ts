@@ -63,8 +63,15 @@ export const planGroup: CommandGroup = {
     {
       path: "plan explain",
       summary: "Say in plain words what each clause that touches a plan wants, and why",
-      options: [PLAN_FILE, ...OFFLINE_POLICY],
-      examples: ["plan explain -f plan.yaml"],
+      options: [
+        { flags: PLAN_FILE.flags, description: PLAN_FILE.description },
+        {
+          flags: "--rollout <id>",
+          description: "instead: the decision of a rollout, by the policy that was in force then",
+        },
+        ...OFFLINE_POLICY,
+      ],
+      examples: ["plan explain -f plan.yaml", "plan explain --rollout 01J9Z"],
       load: async () => (await import("../commands/plan-explain.ts")).planExplain,
     },
   ],
