@@ -30,7 +30,16 @@ export function authorityVerifier(
   const anchors = authorities.filter((one) => one !== null);
   return {
     ok: true,
-    value: { verify: (bundle, signed) => judge({ bundle, signed, anchors, nowMs }) },
+    value: {
+      verify(bundle, signed) {
+        try {
+          return judge({ bundle, signed, anchors, nowMs });
+        } catch {
+          // A crafted certificate can hold a key or a date that the reader of certificates stumbles over.
+          return refusal("bad-certificate", "a certificate of the signature cannot be read");
+        }
+      },
+    },
   };
 }
 

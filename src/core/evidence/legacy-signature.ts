@@ -30,10 +30,11 @@ export function legacySignature(
 const SIGNATURE = "dev.cosignproject.cosign/signature";
 const CERTIFICATE = "dev.sigstore.cosign/certificate";
 const LOG_ENTRY = "dev.sigstore.cosign/bundle";
+const ONE_CERTIFICATE = /^-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----$/;
 const TEXT_CHARACTERS_MAX = 256 * 1024;
 
 const entrySchema = z.strictObject({
-  SignedEntryTimestamp: z.string().min(1),
+  SignedEntryTimestamp: z.string().refine((text) => text !== "" && decodeBase64(text) !== null, "must be base64"),
   Payload: z.strictObject({
     body: z.string().min(1),
     integratedTime: z.number().int().positive(),
@@ -85,7 +86,7 @@ function readCertified(parts: {
 }
 
 function readCertificate(pem: string): Buffer | null {
-  if (pem.length > TEXT_CHARACTERS_MAX || pem.split("-----BEGIN CERTIFICATE-----").length !== 2) return null;
+  if (pem.length > TEXT_CHARACTERS_MAX || !ONE_CERTIFICATE.test(pem.trim())) return null;
   try {
     return new X509Certificate(pem).raw;
   } catch {

@@ -40,7 +40,3 @@ export function signerIdOf(signer: SignerName): string {
   const named = JSON.stringify([signer.issuer, signer.subject]);
   return `identity:sha256:${createHash("sha256").update(named).digest("hex")}`;
 }
-
-export function isSigningPurpose(value: string): value is Purpose {
-  return SIGNING_PURPOSES.some((purpose) => purpose === value);
-}

@@ -15,7 +15,7 @@ import {
 import { type Proof, type Refusal, refusal, type TrustInput } from "./trust.ts";
 import { parseUtf8Json } from "./utf8-json.ts";
 
-export type { Refusal, RefusalCode, TrustErrorCode, TrustedKey, TrustInput } from "./trust.ts";
+export type { Refusal, TrustedKey, TrustInput } from "./trust.ts";
 
 export interface TrustRequirement extends TrustInput {
   purpose: string;

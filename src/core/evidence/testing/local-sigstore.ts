@@ -1,20 +1,20 @@
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import { createHash, randomBytes, sign } from "node:crypto";
 import { canonicalJson } from "../../plan/canonical.ts";
 import { BUNDLE_MEDIA_TYPE } from "../bundle.ts";
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from "../dsse.ts";
 import {
-  bits,
-  type Der,
-  generalizedTime,
-  integer,
-  objectId,
-  octets,
-  sequence,
-  set,
-  TRUE,
-  tagged,
-  utf8,
-} from "./der.ts";
+  AUTHORITY_EXTENSIONS,
+  AUTHORITY_NAME,
+  type CertificateKey,
+  certificate,
+  extension,
+  makeKey,
+  pem,
+  SIGNER_EXTENSIONS,
+  subjectNames,
+  toBeSigned,
+} from "./certificate.ts";
+import { octets, utf8 } from "./der.ts";
 
 /**
  * A Sigstore of one process for tests: a certificate authority, a log of certificates and a transparency log, each with
@@ -41,17 +41,11 @@ export interface Signing {
   loggedAfterMs?: number;
 }
 
-interface Authority {
-  privateKey: KeyObject;
-  spki: Buffer;
-}
-
 interface Made {
   certificate: Buffer;
   signature: Buffer;
 }
 
-const NAME = "Local Sigstore";
 const LOG_URL = "https://log.local";
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** As long as the public instance's certificates are good. */
@@ -63,13 +57,10 @@ export function localSigstore(): LocalSigstore {
   const root = certificate({
     key: authority.spki,
     issuerKey: authority.privateKey,
-    subject: NAME,
+    subject: AUTHORITY_NAME,
     fromMs: START_MS,
     toMs: START_MS + 3650 * DAY_MS,
-    extensions: [
-      extension("2.5.29.19", sequence(TRUE), true),
-      extension("2.5.29.15", bits(Buffer.from([0x06]), 1), true),
-    ],
+    extensions: AUTHORITY_EXTENSIONS,
   });
   const makeSignature = (bytes: Uint8Array, who: Signing): Made => {
     const key = makeKey(who.curve);
@@ -125,20 +116,16 @@ export function localSigstore(): LocalSigstore {
   };
 }
 
-function makeKey(namedCurve = "P-256"): Authority {
-  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve });
-  return { privateKey, spki: publicKey.export({ type: "spki", format: "der" }) };
-}
-
-function leaf(options: { key: Authority; authority: Authority; certificateLog: Authority; who: Signing }): Buffer {
+function leaf(options: {
+  key: CertificateKey;
+  authority: CertificateKey;
+  certificateLog: CertificateKey;
+  who: Signing;
+}): Buffer {
   const { key, authority, certificateLog, who } = options;
-  const names = [who.subject, ...(who.otherSubjects ?? [])].map((name) =>
-    tagged(name.includes("://") ? 6 : 1, Buffer.from(name, "ascii"), { isConstructed: false }),
-  );
   const before = [
-    extension("2.5.29.15", bits(Buffer.from([0x80]), 7), true),
-    extension("2.5.29.37", sequence(objectId("1.3.6.1.5.5.7.3.3"))),
-    extension("2.5.29.17", sequence(...names), true),
+    ...SIGNER_EXTENSIONS,
+    subjectNames([who.subject, ...(who.otherSubjects ?? [])]),
     extension("1.3.6.1.4.1.57264.1.8", utf8(who.issuer)),
   ];
   const common = {
@@ -155,49 +142,11 @@ function leaf(options: { key: Authority; authority: Authority; certificateLog: A
   return certificate({ ...common, extensions: [...before, logged], serial });
 }
 
-interface CertificateParts {
-  key: Buffer;
-  issuerKey: KeyObject;
-  subject: string;
-  fromMs: number;
-  toMs: number;
-  extensions: Der[];
-  serial?: Buffer;
-}
-
-const ECDSA_SHA256 = sequence(objectId("1.2.840.10045.4.3.2"));
-
-function toBeSigned({ key, subject, fromMs, toMs, extensions, serial }: CertificateParts): Der {
-  return sequence(
-    tagged(0, integer(2), { isConstructed: true }),
-    integer(serial ?? randomBytes(8)),
-    ECDSA_SHA256,
-    commonName(NAME),
-    sequence(generalizedTime(fromMs), generalizedTime(toMs)),
-    subject === "" ? sequence() : commonName(subject),
-    key,
-    tagged(3, sequence(...extensions), { isConstructed: true }),
-  );
-}
-
-function certificate(parts: CertificateParts): Buffer {
-  const body = toBeSigned(parts);
-  return sequence(body, ECDSA_SHA256, bits(sign("sha256", body, parts.issuerKey)));
-}
-
-function commonName(name: string): Der {
-  return sequence(set(sequence(objectId("2.5.4.3"), utf8(name))));
-}
-
-function extension(id: string, value: Der, isCritical = false): Der {
-  return sequence(objectId(id), ...(isCritical ? [TRUE] : []), octets(value));
-}
-
 /** RFC 6962, 3.2 and 3.3: the log's promise over the certificate as it was before the promise stood in it. */
 function timestampList(options: {
   unlogged: Buffer;
   issuerSpki: Buffer;
-  certificateLog: Authority;
+  certificateLog: CertificateKey;
   atMs: number;
 }): Buffer {
   const { unlogged, issuerSpki, certificateLog, atMs } = options;
@@ -242,7 +191,7 @@ function hashedRecord(message: Uint8Array, { certificate: der, signature }: Made
 }
 
 /** An entry in a log of one entry. */
-function logEntry(log: Authority, { atMs, loggedAfterMs = 0 }: Signing, content: Body) {
+function logEntry(log: CertificateKey, { atMs, loggedAfterMs = 0 }: Signing, content: Body) {
   const body = Buffer.from(canonicalJson(content), "utf8");
   const integratedTime = Math.floor((atMs + loggedAfterMs) / 1000);
   const logId = sha256(log.spki);
@@ -271,9 +220,9 @@ function logEntry(log: Authority, { atMs, loggedAfterMs = 0 }: Signing, content:
   };
 }
 
-function trustedRoot(made: { root: Buffer; certificateLog: Authority; log: Authority }): string {
+function trustedRoot(made: { root: Buffer; certificateLog: CertificateKey; log: CertificateKey }): string {
   const validFor = { start: new Date(START_MS).toISOString() };
-  const logOf = ({ spki }: Authority) => ({
+  const logOf = ({ spki }: CertificateKey) => ({
     baseUrl: LOG_URL,
     hashAlgorithm: "SHA2_256",
     publicKey: { rawBytes: spki.toString("base64"), keyDetails: "PKIX_ECDSA_P256_SHA_256", validFor },
@@ -284,7 +233,7 @@ function trustedRoot(made: { root: Buffer; certificateLog: Authority; log: Autho
     tlogs: [logOf(made.log)],
     certificateAuthorities: [
       {
-        subject: { organization: "", commonName: NAME },
+        subject: { organization: "", commonName: AUTHORITY_NAME },
         uri: "https://authority.local",
         certChain: { certificates: [{ rawBytes: made.root.toString("base64") }] },
         validFor,
@@ -293,10 +242,6 @@ function trustedRoot(made: { root: Buffer; certificateLog: Authority; log: Autho
     ctlogs: [logOf(made.certificateLog)],
     timestampAuthorities: [],
   });
-}
-
-function pem(der: Buffer): string {
-  return `-----BEGIN CERTIFICATE-----\n${der.toString("base64").replace(/.{1,64}/g, "$&\n")}-----END CERTIFICATE-----\n`;
 }
 
 function sha256(bytes: Uint8Array): Buffer {
