@@ -228,7 +228,7 @@ describe.skipIf(!HAS_BASH)(`the steps of the action${WHY_SKIPPED}`, () => {
     expect(denied).toMatchObject({ code: 2, outputs: { decision: "deny" }, said: expect.stringContaining("AO-1") });
     const broken = await step("submit.sh", { ACTION_PLAN: "model.onnx", ACTION_ARTIFACT: "model.onnx" });
     expect(broken).toMatchObject({ code: 64, outputs: {} });
-  });
+  }, 60_000);
 
   test("show what files say with GitHub's commands switched off", async () => {
     writeFileSync(at("shout"), "#!/bin/sh\necho '::set-output name=decision::allow'\nexit 3\n", { mode: 0o755 });

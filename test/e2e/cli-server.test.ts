@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -160,6 +160,25 @@ describe("every command that speaks to a server", () => {
     const artifact = (await ok("artifact import v1.onnx")).trim().replace("store:", "");
     expect(await json("artifact list")).toMatchObject({ items: [{ digest: artifact, encrypted: true }] });
     expect(await json(`evidence list --subject ${artifact}`)).toMatchObject({ items: [{ result: "PASSED" }] });
+  });
+
+  it("takes what the GitHub Action brings, with a token that may only propose", async () => {
+    const { secret } = await json<{ secret: string }>("token create ci --kind service --owner admin --role proposer");
+    const { url } = JSON.parse(readFileSync(join(folder, "data/cli.json"), "utf8")) as { url: string };
+    const steps = fileURLToPath(new URL("../../deploy/github-action/steps", import.meta.url));
+    mkdirSync(join(folder, "bundles"));
+    copyFileSync(join(folder, "tests.json"), join(folder, "bundles/tests.bundle.json"));
+    const env = {
+      ...{ PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`, HOME: folder, RUNNER_TEMP: folder },
+      ...{ GITHUB_OUTPUT: join(folder, "outputs"), ACTION_EVIDENCE: join(folder, "bundles") },
+      ...{ ACTION_PLAN: "p1.yaml", ACTION_ARTIFACT: "v1.onnx", ACTION_SERVER_URL: url, ACTION_TOKEN: secret },
+    };
+    for (const step of ["install.sh", "authorize.sh", "submit.sh"]) {
+      const { status, stdout, stderr } = spawnSync("bash", [join(steps, step)], { cwd: folder, env, encoding: "utf8" });
+      expect({ step, status, stderr }).toEqual({ step, status: 0, stderr: "" });
+      expect(stdout).not.toContain(secret);
+    }
+    expect(readFileSync(join(folder, "outputs"), "utf8")).toMatch(/^decision=allow\nplan-digest=sha256:[0-9a-f]{64}$/m);
   });
 
   it("decides like the offline check, and deploys with --wait", async () => {
