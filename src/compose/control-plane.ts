@@ -20,6 +20,7 @@ import { startEmbedded } from "../store/embedded/embedded.ts";
 import { requireFitLogin } from "../store/login-check.ts";
 import { requireSchema } from "../store/migrate.ts";
 import { SimulatedStateTable, tenantOfKey } from "../store/queries/simulated-state.ts";
+import { listTenants } from "../store/queries/tenant-list.ts";
 import { tenantExists } from "../store/queries/tenants.ts";
 import { DATABASE_ROLES, type DatabaseRole } from "../store/roles.ts";
 import { composeArtifacts } from "./compose-artifacts.ts";
@@ -45,7 +46,7 @@ export async function composeApi(
     role: "api",
     loadPolicy: "now",
   });
-  await settleFirstPolicy(parts, config).catch(closing(close));
+  await settleFirstPolicies(parts, [config.tenant]).catch(closing(close));
   const people = (boundUrl: () => string | undefined) => composePeople(config, boundUrl);
   const own = { config, version, close, people, tls: composeTls(config), clockProblem: () => clockProblem(clock) };
   const workloadIssuer = composeWorkloadIssuer(config);
@@ -72,6 +73,7 @@ export async function composeWorker(config: Config, log: ProgramLog): Promise<Ru
     role: "worker",
     loadPolicy: "when-asked",
   });
+  await settleFirstPolicies(parts, await listTenants(parts.database).catch(closing(close))).catch(closing(close));
   const reconcile = createReconciler({ parts, host: config.hostName, sink: local });
   const syncCredentials = createCredentialSync(parts, local);
   const { opsHost, opsPort } = config.worker;
@@ -101,10 +103,12 @@ function closing(close: () => Promise<void>): (error: unknown) => Promise<never>
   };
 }
 
-/** The program's own set comes into force as the tenant's first, before anybody asks for a decision. */
-async function settleFirstPolicy(parts: EngineParts, { tenant }: Config): Promise<void> {
-  const database = parts.database.forTenant(tenant);
-  if (await tenantExists(database, tenant)) await readPolicyInForce(database, parts, tenant);
+/** The program's own set comes into force as a tenant's first, before anybody asks for a decision or passes a gate. */
+async function settleFirstPolicies(parts: EngineParts, tenants: readonly string[]): Promise<void> {
+  for (const tenant of tenants) {
+    const database = parts.database.forTenant(tenant);
+    if (await tenantExists(database, tenant)) await readPolicyInForce(database, parts, tenant);
+  }
 }
 
 interface PartsOptions {
@@ -163,6 +167,7 @@ async function composeParts(
     images: composeImages(config),
     signatures: { live: localSignatures, simulated: mockSignatures },
     ...(await composePolicy({ load: options.loadPolicy, policyDir: config.policyDir })),
+    approvalExpirySeconds: config.approvals.expirySeconds,
     nowMs: clock.nowMs,
     log,
   };

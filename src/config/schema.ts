@@ -174,6 +174,17 @@ export const configSchema = z.strictObject({
       bundleDays: z.number().int().min(1).max(90).default(7).describe("Days that a pulled policy bundle counts"),
     })
     .prefault({}),
+  approvals: z
+    .strictObject({
+      expirySeconds: z
+        .number()
+        .int()
+        .min(60)
+        .max(30 * 86_400)
+        .default(86_400)
+        .describe("How long a rollout waits for its approvals before it ends as Expired"),
+    })
+    .prefault({}),
   retention: z
     .strictObject({
       eventsDays: days

@@ -21,6 +21,8 @@ export interface EngineParts {
   prices: PriceTable;
   /** What a tenant that set nothing of its own gets. */
   defaultSettings: PolicySettings;
+  /** How long a rollout waits for its approvals; the default of the reducer when left out. */
+  approvalExpirySeconds?: number;
   nowMs(): number;
   log: Logger;
   /** Called after an event of a rollout is in the database, for metrics; must not throw. */

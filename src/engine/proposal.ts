@@ -89,6 +89,7 @@ function proposedRollout(parts: EngineParts, { tenant, actor, plan, restores }: 
     proposer: actor.id,
     createdAtMs: parts.nowMs(),
     ...(restores === undefined ? {} : { restores, dryRun: false }),
+    ...(parts.approvalExpirySeconds === undefined ? {} : { approvalExpirySeconds: parts.approvalExpirySeconds }),
   });
 }
 

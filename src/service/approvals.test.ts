@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tickDue } from "../engine/timers.ts";
+import { createService } from "./create-service.ts";
 import type { Principal } from "./principal.ts";
 import { planOf, type ServiceFixture, serviceFixture, type TestPlan } from "./testing/service-fixture.ts";
 
@@ -117,6 +119,20 @@ describe("approving", () => {
     const denied = await approve(ann, second);
     expect(denied.phase).toBe("Denied");
     expect(denied.refusals.map(({ clause }) => clause)).toEqual(["AO-5"]);
+  });
+
+  test("a request expires when the operator says, and nothing of it can be approved then", async () => {
+    const hasty = createService({ ...on.parts, approvalExpirySeconds: 60 });
+    const plan = planOf({ artifact, name: "hasty", environment: "staging", instanceCount: 3 });
+    const input = { params: undefined, query: undefined, body: { plan } };
+    const rollout = await hasty.call("plans.submit", { principal: robot, input, requestId: "hasty" });
+    expect(Date.parse(rollout.expiresAt ?? "") - Date.parse(rollout.createdAt)).toBe(60_000);
+    on.clock.offsetMs += 61_000;
+    await expect(approve(ann, rollout)).rejects.toMatchObject({ code: "not-acceptable-now" });
+    await tickDue(on.workerParts);
+    expect(await on.call("rollouts.get", ann, { params: { id: rollout.id } })).toMatchObject({
+      ...{ phase: "Expired", reason: { code: "expired" } },
+    });
   });
 
   test("a host that has no room now lets nothing be admitted, and the approval is not spent", async () => {

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Secret, TOTP } from "otpauth";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { composeMaintenance } from "../../src/compose/maintenance.ts";
@@ -256,6 +257,34 @@ describe("every command that speaks to a server", () => {
     expect((await run(`rollout watch ${second.id} -q`)).code).toBe(2);
   });
 
+  it("lets a person sign with their own key, alone when nobody else can be reached, and another review it", async () => {
+    const token = {
+      token: (await json<{ secret: string }>("token create gus --kind human --role break-glass")).secret,
+    };
+    await ok("keys generate gus --password-env PASSWORD");
+    const signing = "--key gus.key --password-env PASSWORD";
+    const { keyId } = await json<{ keyId: string }>(`keys enroll ${signing} --label desk`, token);
+    expect(await json("keys enrolled", token)).toMatchObject({ items: [{ keyId, label: "desk" }] });
+    const { secret } = await json<{ secret: string }>("mfa enroll", token);
+    // Each step is good for one code, and the next one's is taken a little early.
+    const code = (steps: number) =>
+      TOTP.generate({ secret: Secret.fromBase32(secret), timestamp: Date.now() + steps * 30_000 });
+    expect(await json(`mfa confirm --code ${code(0)}`, token)).toMatchObject({ totp: "confirmed" });
+    const { id, planDigest } = JSON.parse((await run("plan submit -f staging.yaml -o json -q")).out);
+    const alone = `approval approve ${id} ${signing} --yes --plan-digest ${planDigest} --break-glass --reason nobody-is-there`;
+    expect(await run(`${alone} --code 000000`, token)).toMatchObject({ code: 77 });
+    await ok(`${alone} --code ${code(1)}`, token);
+    expect(await ok("approval reviews")).toContain("nobody-is-there");
+    const review = `approval review ${id} --verdict justified --comment seen`;
+    expect(await run(review, token)).toMatchObject({ code: 77, err: expect.stringContaining("own-plan") });
+    const other = await json<{ secret: string }>("token create rea --kind human --role approver");
+    await ok(review, { token: other.secret });
+    expect(await json("approval reviews")).toMatchObject({ items: [] });
+    await ok(`keys withdraw ${keyId}`, token);
+    expect(await run("mfa remove --code 000000", token)).toMatchObject({ code: 77 });
+    expect(await json("mfa show", token)).toMatchObject({ totp: "confirmed", keys: 0 });
+  });
+
   it("gives an audit log that verifies, and a changed copy that does not", async () => {
     expect((await json<{ items: unknown[] }>("audit list --all")).items.length).toBeGreaterThan(20);
     expect(await json("audit verify")).toMatchObject({ ok: true });
@@ -270,6 +299,23 @@ describe("every command that speaks to a server", () => {
       code: 1,
       out: expect.stringMatching(/^CHANGED {2}line \d+, entry \d+/),
     });
+  });
+
+  it("gives one file that proves a rollout to somebody with the keys alone, and checkpoints to keep", async () => {
+    writeFileSync(join(folder, "keys.txt"), await ok("audit keys"));
+    expect(await ok(`audit prove ${first} -O first.proof`)).toContain("things are proved");
+    const verify = "audit verify first.proof --key keys.txt";
+    expect(await ok(verify)).toMatch(/^VERIFIED {2}rollout r-.*the plan sha256:.*is what decided/s);
+    const text = readFileSync(join(folder, "first.proof"), "utf8");
+    writeFileSync(join(folder, "forged.proof"), text.replace("Succeeded", "Succeedet"));
+    expect((await run("audit verify forged.proof --key keys.txt")).code).toBe(1);
+    const { items } = await json<{ items: unknown[] }>("audit checkpoints --all -O kept");
+    expect(items.length).toBeGreaterThan(0);
+    await ok("audit export -O later.ndjson");
+    const grown = await json("audit verify later.ndjson --checkpoint kept --key keys.txt");
+    expect(grown).toMatchObject({ ok: true, checkpoints: { verified: items.length } });
+    // What the workers published lies beside the database and says the same.
+    await ok(`audit verify later.ndjson --checkpoint ${join(folder, "data", "checkpoints")} --key keys.txt`);
   });
 
   it("shows policy and prices as the server has them, and takes back what was given", async () => {
@@ -301,23 +347,6 @@ describe("every command that speaks to a server", () => {
     await ok("trust update --builder https://example.com/builder --max-age tests=20d");
     expect(await json("trust show")).toMatchObject({
       builders: ["https://example.com/builder"],
-  it("gives one file that proves a rollout to somebody with the keys alone, and checkpoints to keep", async () => {
-    writeFileSync(join(folder, "keys.txt"), await ok("audit keys"));
-    expect(await ok(`audit prove ${first} -O first.proof`)).toContain("things are proved");
-    const verify = "audit verify first.proof --key keys.txt";
-    expect(await ok(verify)).toMatch(/^VERIFIED {2}rollout r-.*the plan sha256:.*is what decided/s);
-    const text = readFileSync(join(folder, "first.proof"), "utf8");
-    writeFileSync(join(folder, "forged.proof"), text.replace("Succeeded", "Succeedet"));
-    expect((await run("audit verify forged.proof --key keys.txt")).code).toBe(1);
-    const { items } = await json<{ items: unknown[] }>("audit checkpoints --all -O kept");
-    expect(items.length).toBeGreaterThan(0);
-    await ok("audit export -O later.ndjson");
-    const grown = await json("audit verify later.ndjson --checkpoint kept --key keys.txt");
-    expect(grown).toMatchObject({ ok: true, checkpoints: { verified: items.length } });
-    // What the workers published lies beside the database and says the same.
-    await ok(`audit verify later.ndjson --checkpoint ${join(folder, "data", "checkpoints")} --key keys.txt`);
-  });
-
       maxAgeSeconds: { tests: 20 * 86_400 },
     });
     expect(await json("trust update --clear-builders")).toMatchObject({

@@ -206,7 +206,7 @@ describe.concurrent("a rollout that may not go on", () => {
     expect(refusals.length).toBeGreaterThan(0);
   });
 
-  test("in production is a dry run unless it says otherwise, and live it waits for what no person can give yet", async () => {
+  test("in production is a dry run unless it says otherwise, and live it waits for a person's own signature", async () => {
     const production = {
       environment: "production" as const,
       compute: { instanceType: "ml.m5.xlarge", instanceCount: 2 },
@@ -227,7 +227,7 @@ describe.concurrent("a rollout that may not go on", () => {
       params: { id: live.id },
       body: { planDigest: live.planDigest },
     });
-    await expect(approve).rejects.toEqual(refused("mfa-unavailable"));
+    await expect(approve).rejects.toEqual(refused("signature-required"));
     const body = { comment: "not this week" };
     expect(await bob.call("approvals.reject", { params: { id: live.id }, body })).toMatchObject({ phase: "Rejected" });
     expect((await continuum(`rollout watch ${live.id}`)).code).toBe(2);
