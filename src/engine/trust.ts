@@ -14,22 +14,14 @@ const DAY_SECONDS = 86_400;
  * How old evidence may be where a tenant set nothing else. Tests and a plan's signature are made for a deployment;
  * where a build came from, and who signed an image, stays true for as long as the thing is used.
  */
-export const DEFAULT_MAX_AGE_SECONDS: Readonly<Record<SignedKind, number>> = {
+const DEFAULT_MAX_AGE_SECONDS: Readonly<Record<SignedKind, number>> = {
   tests: 30 * DAY_SECONDS,
   "manifest-signature": 30 * DAY_SECONDS,
   "image-signature": 365 * DAY_SECONDS,
   provenance: 365 * DAY_SECONDS,
 };
 
-/** Whose signature a kind of evidence needs. */
-export const PURPOSE_OF: Readonly<Record<SignedKind, Purpose>> = {
-  tests: "tests",
-  "manifest-signature": "manifest",
-  "image-signature": "image",
-  provenance: "provenance",
-};
-
-export const maxAgeSecondsSchema = z.strictObject(
+const maxAgeSecondsSchema = z.strictObject(
   Object.fromEntries(
     SIGNED_KINDS.map((kind) => [
       kind,

@@ -1,6 +1,6 @@
 import { tell } from "../engine/commit.ts";
 import type { CommittedEvent } from "../engine/engine.ts";
-import { changeEvidence, type EvidenceChange } from "../engine/evidence-set.ts";
+import { changeEvidence, type EvidenceChange } from "../engine/evidence-change.ts";
 import type { Transaction } from "../store/database.ts";
 import type { ServiceParts } from "./handler.ts";
 

@@ -1,7 +1,10 @@
 import type { Signer, SignerName } from "../../core/evidence/signer.ts";
-import type { Refusal, RefusalCode } from "../../core/evidence/trust.ts";
+import type { Refusal } from "../../core/evidence/trust.ts";
 import type { EvidenceKind } from "../../core/policy/decision.ts";
 import type { ImageSignature } from "../images/images.ts";
+
+/** A signature as it lies in a registry beside its image. */
+export type AttachedSignature = ImageSignature;
 
 /** Kinds of evidence that somebody signs and that can be handed in. */
 export const SIGNED_KINDS = ["tests", "manifest-signature", "image-signature", "provenance"] as const;
@@ -44,7 +47,7 @@ export interface LiveSignatures extends Signatures {
    */
   accept(bundle: Uint8Array, context: AcceptContext): Promise<Accepted | Refusal>;
   /** Whether what a registry holds beside an image is somebody's signature of exactly that image. */
-  verifyImage(signature: ImageSignature, context: EvidenceContext): Promise<EvidenceVerdict>;
+  verifyImage(signature: AttachedSignature, context: EvidenceContext): Promise<EvidenceVerdict>;
   /** One sentence on why the text is no trusted root; null when it is one. */
   rootProblem(trustedRoot: string): Promise<string | null>;
 }
@@ -90,5 +93,3 @@ export interface Accepted {
   /** The bundle with nothing in it but what was signed and what proves the signer. */
   bundle: Uint8Array;
 }
-
-export type { Refusal, RefusalCode };

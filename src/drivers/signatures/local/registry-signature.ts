@@ -2,8 +2,7 @@ import { readBundle } from "../../../core/evidence/bundle.ts";
 import { type ImageSignature, verifyImageSignature } from "../../../core/evidence/image-signature.ts";
 import { legacySignature } from "../../../core/evidence/legacy-signature.ts";
 import { refusal } from "../../../core/evidence/trust.ts";
-import type { ImageSignature as AttachedSignature } from "../../images/images.ts";
-import type { EvidenceContext, EvidenceVerdict } from "../signatures.ts";
+import type { AttachedSignature, EvidenceContext, EvidenceVerdict } from "../signatures.ts";
 import { trustInput } from "./trust-input.ts";
 
 /**
