@@ -1,6 +1,6 @@
 import { ContinuumError } from "../core/error.ts";
 import type { PolicySettings, PriceTable } from "../core/policy/decision.ts";
-import { baseDigestOf, loadPolicySet, policyDigestOf } from "../core/policy/load-policy-set.ts";
+import { baseDigestOf, formerPolicyDigestOf, loadPolicySet, policyDigestOf } from "../core/policy/load-policy-set.ts";
 import type { PolicyFile, PolicySet } from "../core/policy/policy.ts";
 import { policyDataOf } from "../core/policy/policy-data.ts";
 import type { Queryable } from "../store/database.ts";
@@ -72,7 +72,8 @@ async function firstDigest(db: Queryable, parts: PolicyParts, tenant: string): P
   const atMs = parts.nowMs();
   const fact = { tenant, atMs, actor: SYSTEM, action: "policy.activate", subject: `policy:${digest}` };
   const audit = auditRowOf({ ...fact, outcome: "accepted", details: { policyDigest: digest, sequence: 1 } });
-  const version = { tenant, digest, baseDigest: baseDigestOf(files), files: encodePolicyFiles(files), atMs };
+  const digests = { digest, baseDigest: baseDigestOf(files), formerDigest: formerPolicyDigestOf(files) };
+  const version = { tenant, ...digests, files: encodePolicyFiles(files), atMs };
   await activateFirstPolicy(db, { ...version, by: SYSTEM.id, audit });
   const active = await readActivePolicy(db, tenant);
   if (active === undefined) throw new Error(`broken invariant: ${tenant} is a tenant and has a policy in force`);

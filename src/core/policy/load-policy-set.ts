@@ -97,6 +97,11 @@ export function policyDigestOf(files: readonly PolicyFile[]): string {
   return sha256Digest(policyDigestedBytes(files));
 }
 
+/** How programs before policy versions named the same files: prices were no part of it. */
+export function formerPolicyDigestOf(files: readonly PolicyFile[]): string {
+  return policyDigestOf(files.filter(({ path }) => !/(^|\/)prices\.json$/.test(path)));
+}
+
 /** The bytes that the digest is of: the canonical list of paths and texts of what decides. */
 export function policyDigestedBytes(files: readonly PolicyFile[]): Buffer {
   const deciding = files.filter(({ path }) => /(\.cedar|\.cedarschema|(^|\/)(settings|prices)\.json)$/.test(path));

@@ -20,6 +20,7 @@ import {
 const TENANT = "acme";
 const FIRST = digest("1");
 const SECOND = digest("2");
+const FORMER = digest("f");
 const FILES = Buffer.from("[]");
 
 let database: Database;
@@ -44,8 +45,28 @@ const audit = { subject: FIRST, entry: Buffer.from("{}"), leafHash: Buffer.alloc
 const change = { tenant: TENANT, atMs: 3000, by: "ada", proposal: "p-1", approval: Buffer.from("bundle") };
 
 test("of several that activate a tenant's first policy at once, one does and tells of it", async () => {
-  const first = () => activateFirstPolicy(database, { ...version(FIRST), by: "system", audit });
+  // What an older program left under way, decided by the same files under their former name, and by others.
+  await database.query("INSERT INTO plans (tenant, digest, bytes) VALUES ($1, 'p', '')", [TENANT]);
+  await database.query(
+    "INSERT INTO endpoints (tenant, environment, target, name) VALUES ($1, 'staging', 'local', 'churn')",
+    [TENANT],
+  );
+  for (const [id, of] of [
+    ["r-open", FORMER],
+    ["r-other", SECOND],
+  ] as const)
+    await database.query(
+      `INSERT INTO rollouts (tenant, id, environment, target, name, plan_digest, phase, active, terminal, dry_run, simulation, sequence, state, decision)
+       VALUES ($1, $2, 'staging', 'local', 'churn', 'p', 'Queued', false, false, false, false, 1, $3, '{}')`,
+      [TENANT, id, JSON.stringify({ policyDigest: of })],
+    );
+  const first = () => activateFirstPolicy(database, { ...version(FIRST), formerDigest: FORMER, by: "system", audit });
   await Promise.all([first(), first(), first()]);
+  const { rows } = await database.query("SELECT id, state ->> 'policyDigest' AS digest FROM rollouts ORDER BY id");
+  expect(rows).toEqual([
+    { id: "r-open", digest: FIRST },
+    { id: "r-other", digest: SECOND },
+  ]);
   const { rowCount: told } = await database.query("SELECT FROM audit_entries WHERE tenant = $1", [TENANT]);
   expect(told).toBe(1);
   expect(await readActivePolicy(database, TENANT)).toEqual({
@@ -54,13 +75,19 @@ test("of several that activate a tenant's first policy at once, one does and tel
     sequence: 1,
     since: new Date(1000),
   });
-  await activateFirstPolicy(database, { ...version(SECOND), by: "system", audit });
+  await activateFirstPolicy(database, { ...version(SECOND), formerDigest: FORMER, by: "system", audit });
   expect((await listActivePolicies(database)).map(({ tenant, digest: of }) => [tenant, of])).toEqual([[TENANT, FIRST]]);
   expect(await readPolicyFilesOf(database, TENANT, SECOND)).toBeUndefined();
 });
 
 test("a tenant that is not there gets none", async () => {
-  await activateFirstPolicy(database, { ...version(FIRST), tenant: "nobody", by: "system", audit });
+  await activateFirstPolicy(database, {
+    ...version(FIRST),
+    tenant: "nobody",
+    formerDigest: FORMER,
+    by: "system",
+    audit,
+  });
   expect(await readActivePolicy(database, "nobody")).toBeUndefined();
 });
 
@@ -109,6 +136,7 @@ test("a version replaces exactly the one that was seen", async () => {
   expect(await listPolicyVersions(database, { tenant: TENANT, limit: 9, after })).toHaveLength(1);
 });
 
-test("there are no recent plans where nobody proposed any", async () => {
-  expect(await recentPlans(database, TENANT, 5)).toEqual([]);
+test("recent plans are told each once, and none where nobody proposed any", async () => {
+  expect(await recentPlans(database, TENANT, 5)).toMatchObject([{ planDigest: "p" }]);
+  expect(await recentPlans(database, "other", 5)).toEqual([]);
 });

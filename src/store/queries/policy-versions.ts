@@ -88,11 +88,17 @@ export async function keepPolicyVersion(db: Queryable, version: NewPolicyVersion
 
 /**
  * A tenant that has no policy in force gets this one, with its audit entry, in one statement: of several that try at
- * once, one does it and tells of it. Does nothing for a tenant that has one.
+ * once, one does it and tells of it. Does nothing for a tenant that has one. `formerDigest` is what an older program
+ * called the same files: rollouts that it left under way are named by the digest of now, so that what people approved
+ * goes on counting.
  */
 export async function activateFirstPolicy(
   db: Queryable,
-  version: NewPolicyVersion & { by: string; audit: { subject: string; entry: Uint8Array; leafHash: Uint8Array } },
+  version: NewPolicyVersion & {
+    formerDigest: string;
+    by: string;
+    audit: { subject: string; entry: Uint8Array; leafHash: Uint8Array };
+  },
 ): Promise<void> {
   await db.query(
     `WITH known AS (SELECT FROM tenants WHERE tenant = $1 AND NOT EXISTS (SELECT FROM policy_active WHERE tenant = $1)),
@@ -104,11 +110,14 @@ export async function activateFirstPolicy(
        ON CONFLICT DO NOTHING RETURNING sequence),
      activation AS (
        INSERT INTO policy_activations (tenant, sequence, digest, at, activated_by)
-       SELECT $1, sequence, $2, $5, $6 FROM active)
+       SELECT $1, sequence, $2, $5, $6 FROM active),
+     renamed AS (
+       UPDATE rollouts SET state = jsonb_set(state, '{policyDigest}', to_jsonb($2::text))
+       FROM active WHERE rollouts.tenant = $1 AND NOT terminal AND state ->> 'policyDigest' = $10)
      INSERT INTO audit_entries (tenant, subject, entry, leaf_hash) SELECT $1, $7, $8, $9 FROM active`,
     [
       ...[version.tenant, version.digest, version.baseDigest, version.files, new Date(version.atMs), version.by],
-      ...[version.audit.subject, version.audit.entry, version.audit.leafHash],
+      ...[version.audit.subject, version.audit.entry, version.audit.leafHash, version.formerDigest],
     ],
   );
 }
