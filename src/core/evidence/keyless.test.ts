@@ -135,6 +135,17 @@ describe("a signature with a certificate", () => {
     );
   });
 
+  test("is refused with a certificate whose unsigned part was changed", () => {
+    const algorithm = Buffer.from("06082a8648ce3d040302", "hex");
+    const changed = spoil((b) => {
+      const material = b["verificationMaterial"] as { certificate: { rawBytes: string } };
+      const der = Buffer.from(material.certificate.rawBytes, "base64");
+      der[der.lastIndexOf(algorithm) + 3] = 0;
+      material.certificate.rawBytes = der.toString("base64");
+    });
+    refused(changed, "bad-certificate");
+  });
+
   test("is refused where the log saw it outside of the certificate's time", () => {
     for (const loggedAfterMs of [11 * 60_000, -60_000])
       refused(SIGSTORE.signStatement(STATEMENT, { ...WHO, loggedAfterMs }), "bad-certificate");

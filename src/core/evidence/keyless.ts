@@ -23,11 +23,11 @@ export type TrustedRootErrorCode = "bad-trusted-root";
  * Errors: `bad-trusted-root` when a key or certificate of the root cannot be used.
  */
 export function keylessVerifier(root: TrustedRoot): KeylessVerifier {
-  const verifier = makeVerifier(root);
+  const material = readMaterial(root);
   return {
     verify(bundle, signed) {
       try {
-        return judge(verifier, { bundle, signed });
+        return judge(material, { bundle, signed });
       } catch (error) {
         // The libraries say with exceptions what is wrong with a bundle; whatever they throw, nothing is let pass.
         if (error instanceof VerificationError && error.code === "SIGNATURE_ERROR")
@@ -38,10 +38,21 @@ export function keylessVerifier(root: TrustedRoot): KeylessVerifier {
   };
 }
 
-function makeVerifier(root: TrustedRoot): Verifier {
+interface Material {
+  verifier: Verifier;
+  /** The certificates of all authorities of the root. */
+  authorities: readonly X509Certificate[];
+}
+
+function readMaterial(root: TrustedRoot): Material {
   try {
-    const material = toTrustMaterial(SigstoreRoot.fromJSON(root.json) as Parameters<typeof toTrustMaterial>[0]);
-    return new Verifier(material, { ctlogThreshold: 1, tlogThreshold: 1, timestampThreshold: 1 });
+    const parsed = SigstoreRoot.fromJSON(root.json);
+    const material = toTrustMaterial(parsed as Parameters<typeof toTrustMaterial>[0]);
+    const chains = parsed.certificateAuthorities.flatMap(({ certChain }) => certChain?.certificates ?? []);
+    return {
+      verifier: new Verifier(material, { ctlogThreshold: 1, tlogThreshold: 1, timestampThreshold: 1 }),
+      authorities: chains.map(({ rawBytes }) => new X509Certificate(rawBytes)),
+    };
   } catch (error) {
     throw new ContinuumError<TrustedRootErrorCode>(
       "bad-trusted-root",
@@ -52,13 +63,15 @@ function makeVerifier(root: TrustedRoot): Verifier {
 }
 
 function judge(
-  verifier: Verifier,
+  { verifier, authorities }: Material,
   { bundle, signed }: { bundle: CertifiedBundle; signed: SignedBytes },
 ): ({ ok: true } & CertifiedSigner) | Refusal {
   const certificate = new X509Certificate(bundle.certificates[0]);
   const hash = hashOf(certificate.publicKey);
   if (hash === undefined)
     return refusal("bad-certificate", "the certificate's key is not ECDSA on P-256, P-384 or P-521");
+  if (!authorities.some((one) => isIssuedBy(certificate, one)))
+    return refusal("bad-certificate", "no authority of the trusted root issued the certificate");
   const message = signed.message === undefined ? undefined : Buffer.from(signed.message);
   const entity = toSignedEntity(bundleFromJSON(bundle.json), message);
   // The library hashes with SHA-256 or with what the bundle says; the hash is the certificate's key's own.
@@ -69,6 +82,14 @@ function judge(
   if (subject === null || subject !== identity?.subjectAlternativeName || issuer === undefined || issuer === "")
     return refusal("bad-certificate", "the certificate must name one issuer and one subject (URI or e-mail address)");
   return { ok: true, issuer, subject, provenAtMs: earliestTimeOf(entity) };
+}
+
+/**
+ * The library takes the algorithm of the certificate's signature from the part that is not signed. OpenSSL, asked here,
+ * wants it to be the same as in the signed part (RFC 5280, 4.1.1.2).
+ */
+function isIssuedBy(certificate: X509Certificate, authority: X509Certificate): boolean {
+  return certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
 }
 
 /** The one subject alternative name of the kinds that Sigstore's authority gives; null for none, several, or another kind. */
