@@ -6,7 +6,10 @@ import type { NotaryParts } from "./audit-parts.ts";
 type Hooks = Required<Pick<AuditNotaryOptions, "onCheckpoint" | "onPublication" | "onRewritten">>;
 
 /** What workers tell of the audit logs' checkpoints. No tenant, no address: archives have the operator's words for them. */
-export function auditMetrics(registry: Registry, { database }: Pick<NotaryParts, "database">): Hooks {
+export function auditMetrics(
+  registry: Registry,
+  { database, checkpoints: { archives } }: Pick<NotaryParts, "database" | "checkpoints">,
+): Hooks {
   const registers = [registry];
   const checkpoints = new Counter({
     name: "continuum_audit_checkpoints_total",
@@ -31,9 +34,12 @@ export function auditMetrics(registry: Registry, { database }: Pick<NotaryParts,
     registers,
     async collect() {
       // What the database does not say now is left out: continuum_database_up tells why.
-      const gauges = await publicationGauges(database).catch(() => []);
+      const gauges = await publicationGauges(database).catch(() => undefined);
       this.reset();
-      for (const { archive, pending, failing, refused } of gauges) {
+      if (gauges === undefined) return;
+      const none = { pending: 0, failing: 0, refused: 0 };
+      const all = [...archives.map(({ name }) => ({ archive: name, ...none })), ...gauges];
+      for (const { archive, pending, failing, refused } of all) {
         this.set({ archive, state: "waiting" }, pending - failing);
         this.set({ archive, state: "failing" }, failing);
         this.set({ archive, state: "refused" }, refused);

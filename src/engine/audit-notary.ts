@@ -33,6 +33,10 @@ export class AuditNotary {
   /** Tenants whose log was found to be rewritten, so that it is said once. */
   readonly #rewritten = new Set<string>();
   readonly #seen: SeenHeads = new Map();
+  /** Archives whose newest publication failed, and how. */
+  readonly #failing = new Map<string, PublicationResult["result"]>();
+  /** Why the newest attempt to sign failed; undefined when it did not. */
+  #unsigned: string | undefined;
 
   constructor(options: AuditNotaryOptions) {
     this.#options = options;
@@ -60,14 +64,34 @@ export class AuditNotary {
     await this.#unlisten?.();
   }
 
+  /** What its keeper should know, one sentence each. None of it keeps anything from being deployed. */
+  problems(): string[] {
+    const logs = this.#rewritten.size;
+    return [
+      ...(logs === 0 ? [] : [`${logs} audit logs do not continue what was signed of them before: run audit verify.`]),
+      ...(this.#unsigned === undefined ? [] : [`Audit logs are not signed: ${this.#unsigned}.`]),
+      ...[...this.#failing].map(([archive, result]) =>
+        result === "conflict"
+          ? `The archive ${archive} knows another story of an audit log: run audit verify.`
+          : `Checkpoints of audit logs do not reach the archive ${archive} (${result}); they are tried again.`,
+      ),
+    ];
+  }
+
   async #look(): Promise<number | undefined> {
     const { parts, onCheckpoint, onPublication, onRewritten } = this.#options;
     const tenants = await tenantsWithoutCheckpoint(parts.database, await originParts(parts.database));
+    this.#unsigned = undefined;
     for (const tenant of new Set([...tenants, ...this.#rewritten])) {
       if (await this.#sign(tenant)) onCheckpoint?.();
     }
     onRewritten?.(this.#rewritten.size);
-    const due = await publishCheckpoints(parts, onPublication);
+    const due = await publishCheckpoints(parts, (publication) => {
+      const { archive, result } = publication;
+      if (result === "published") this.#failing.delete(archive);
+      else this.#failing.set(archive, result);
+      onPublication?.(publication);
+    });
     return due === null ? undefined : Math.max(0, due.getTime() - parts.nowMs());
   }
 
@@ -80,9 +104,10 @@ export class AuditNotary {
       return made;
     } catch (error) {
       const reason = error instanceof Error ? error.message : "unknown";
-      if (!(error instanceof ContinuumError) || !BROKEN.has(error.code))
+      if (!(error instanceof ContinuumError) || !BROKEN.has(error.code)) {
+        this.#unsigned = reason;
         parts.log.warn("audit-checkpoint-failed", { tenant, reason });
-      else if (!this.#rewritten.has(tenant)) {
+      } else if (!this.#rewritten.has(tenant)) {
         this.#rewritten.add(tenant);
         parts.log.error("audit-rewritten", { tenant, reason });
       }

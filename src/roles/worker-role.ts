@@ -36,10 +36,8 @@ export async function startWorkerRole(options: WorkerRoleOptions): Promise<Runni
   const worker = new Worker({ parts, host, reconcile, syncCredentials });
   const telling = { ...parts, webhooks };
   const pump = new WebhookPump({ parts: telling, ...webhookMetrics(registry, telling) });
-  const notary = new AuditNotary({
-    parts: { ...parts, checkpoints: options.checkpoints },
-    ...auditMetrics(registry, parts),
-  });
+  const signing = { ...parts, checkpoints: options.checkpoints };
+  const notary = new AuditNotary({ parts: signing, ...auditMetrics(registry, signing) });
   // A port that is taken is known before the worker holds any job.
   const ops = await createOpsServer({
     registry,
@@ -53,6 +51,7 @@ export async function startWorkerRole(options: WorkerRoleOptions): Promise<Runni
         problems: [
           ...(registered ? [] : ["The worker is not registered: its database cannot be reached."]),
           ...(clock === undefined ? [] : [clock]),
+          ...notary.problems(),
         ],
       };
     },

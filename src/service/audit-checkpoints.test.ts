@@ -146,6 +146,7 @@ describe("whoever rewrites the database is found out by what was signed before",
       });
       await notary.start();
       await expect.poll(() => rewritten).toBe(1);
+      expect(notary.problems()).toEqual([expect.stringContaining("do not continue what was signed")]);
       await notary.stop();
       expect(logged).toEqual(["audit-rewritten"]);
     });
@@ -253,6 +254,7 @@ describe("checkpoints", () => {
     await expect.poll(covered, { timeout: 10_000 }).toBeGreaterThan(items.at(-1)?.position ?? 0);
     await expect.poll(() => results.length).toBeGreaterThan(0);
     expect(new Set(results.map(({ result }) => result))).toEqual(new Set(["unavailable"]));
+    expect(notary.problems()).toEqual([expect.stringContaining("do not reach the archive memory")]);
     await Promise.all([notary.stop(), worker.stop()]);
     archiveOf(on).lost = false;
     on.clock.offsetMs += 3_600_000;
