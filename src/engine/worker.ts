@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sequenceAllAudit } from "./audit-log.ts";
 import type { EngineParts } from "./engine.ts";
 import { Errand } from "./errand.ts";
+import { supersedeOutdated } from "./evidence-expiry.ts";
 import { JobRunner } from "./job-runner.ts";
 import { claimJobs, handBackJobs } from "./jobs.ts";
 import { dequeueForgotten } from "./queue.ts";
@@ -39,6 +40,8 @@ const AUDIT_MS = 1_000;
 /** The safety net below the notifications: everything is looked at this often, though nobody told of anything. */
 const NET_MS = 5_000;
 const BUSY_CLAIM_MS = 5;
+/** Evidence is good for days: what became too old is found soon enough. */
+const EVIDENCE_MS = 60_000;
 /** How soon a claim that failed is tried again. */
 const CLAIM_AGAIN_MS = 500;
 /** A heartbeat that takes longer than others wait for it. */
@@ -84,6 +87,7 @@ export class Worker {
     this.#loops.push(
       this.#claimLoop(),
       this.#every(NET_MS, "queue-sweep-failed", () => dequeueForgotten(this.#options.parts)),
+      this.#every(EVIDENCE_MS, "evidence-sweep-failed", () => supersedeOutdated(this.#options.parts)),
       ...[this.#beating, this.#reaping, this.#timing, this.#sequencing].map((errand) => errand.run(signal)),
     );
     const { reconcile, reconcileMs, syncCredentials } = this.#options;

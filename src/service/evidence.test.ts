@@ -5,6 +5,7 @@ import { signMessage } from "../core/evidence/sign.ts";
 import { generateSigningKey } from "../core/evidence/signing-key.ts";
 import { TEST_RESULT_TYPE } from "../core/evidence/statement.ts";
 import type { PlanInput } from "../core/plan/schema.ts";
+import { supersedeOutdated } from "../engine/evidence-expiry.ts";
 import type { Principal } from "./principal.ts";
 import { malleated } from "./testing/ecdsa-twin.ts";
 import {
@@ -213,6 +214,26 @@ describe("what waits for an approval", () => {
     await on.call("trust.update", admin, { body: { maxAgeSeconds: { tests: 60 } } });
     await on.call("trust.update", admin, { body: { maxAgeSeconds: { tests: 30 * 86_400 } } });
     expect((await rolloutNow(id)).phase).toBe("Superseded");
+  });
+
+  test("is superseded once evidence that an approver saw has become too old, and not before", async () => {
+    made += 1;
+    const artifact = await kit.model(`two ${made}`);
+    const table = await kit.table("a,b,churned\n1,2,0\n");
+    const compute = { instanceType: "ml.g5.12xlarge", instanceCount: 5 };
+    const given = { artifact, name: `two-${made}`, environment: "production" as const, dryRun: false, ...compute };
+    const plan = planWith(given, table);
+    await kit.giveEvidence(plan);
+    const waits = await on.call("plans.submit", ci, { body: { plan } });
+    await ann.approve(waits);
+    expect(await supersedeOutdated(on.workerParts)).toBe(0);
+    expect(await rolloutNow(waits.id)).toMatchObject({ phase: "AwaitingApproval", approvals: [{ approver: "ann" }] });
+    await on.database.query("UPDATE evidence SET added_at = added_at - interval '31 days' WHERE subject_digest = $1", [
+      artifactOf(plan),
+    ]);
+    expect(await supersedeOutdated(on.workerParts)).toBe(1);
+    expect(await rolloutNow(waits.id)).toMatchObject({ phase: "Superseded", reason: { code: "superseded" } });
+    expect(await supersedeOutdated(on.workerParts)).toBe(0);
   });
 
   test("says already what it lacks, so that nobody approves what must be denied", async () => {

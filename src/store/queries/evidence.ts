@@ -160,3 +160,14 @@ export async function lockWaitingOn(
   );
   return rows.map(({ state }) => upgradeRollout(state));
 }
+
+/** Rollouts of every tenant that wait for more approvals than they have, at most a thousand, oldest first. */
+export async function openApproved(db: Queryable): Promise<Rollout[]> {
+  const { rows } = await db.query<{ state: Rollout }>(
+    `SELECT state FROM rollouts
+     WHERE NOT terminal AND phase = 'AwaitingApproval' AND NOT simulation
+       AND jsonb_array_length(state -> 'approvals') > 0
+     ORDER BY created_at, id LIMIT 1000`,
+  );
+  return rows.map(({ state }) => upgradeRollout(state));
+}
