@@ -34,6 +34,8 @@ const why = skipped ? ` (skipped: no PostgreSQL ${MAJOR_MIN} or newer is install
 
 interface OrdinaryServer {
   url: string;
+  /** What the program is told: the owner's URL, and the logins of the API and the workers where the server is ours. */
+  environment: Record<string, string>;
   password: string;
   /** Ends it as a power cut would, and starts it again; absent for a server that is not ours to end. */
   crash?: () => Promise<void>;
@@ -46,7 +48,7 @@ let on: Continuum;
 beforeAll(async () => {
   if (skipped) return;
   server = installed === undefined ? await namedServer(named) : await installedServer(installed);
-  on = await startContinuum({ environment: { CONTINUUM_DATABASE_URL: server.url } });
+  on = await startContinuum({ environment: server.environment });
 });
 afterAll(async () => {
   await on?.clear();
@@ -77,9 +79,20 @@ test.skipIf(skipped)(`a rollout on one's own PostgreSQL survives a worker and th
   }
   expect(traffic.summary().failed).toBe(0);
   expect(await on.admin.call("audit.verify", {})).toMatchObject({ ok: true });
+  if (installed !== undefined) expect(await loginsOf(server.url)).toEqual(["continuum_api", "continuum_worker"]);
   expect(await on.stop()).toEqual({ code: 0, left: [] });
   expect(on.log().includes(server.password)).toBe(false);
 });
+
+/** Who is logged in but whoever asks. */
+async function loginsOf(url: string): Promise<string[]> {
+  const owner = await openDatabase(url, { max: 1 });
+  const { rows } = await owner.query<{ login: string }>(
+    "SELECT DISTINCT usename AS login FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY 1",
+  );
+  await owner.close();
+  return rows.map(({ login }) => login);
+}
 
 /** Where Debian's packages put them; the newest. */
 function installedBinaries(): string | undefined {
@@ -99,6 +112,8 @@ async function namedServer(url: string): Promise<OrdinaryServer> {
   own.pathname = `/${name}`;
   return {
     url: own.href,
+    // Roles belong to the whole server, and this one is somebody's.
+    environment: { CONTINUUM_DATABASE_URL: own.href, CONTINUUM_ALLOW_PRIVILEGED_DATABASE_ROLE: "true" },
     password: own.password || "no password in the URL",
     remove: async () => {
       await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
@@ -132,8 +147,16 @@ async function installedServer(bin: string): Promise<OrdinaryServer> {
     child.kill(signal);
     await exited;
   };
+  const login = (role: string) => `postgres://continuum_${role}:${password}@127.0.0.1:${port}/postgres`;
+  const owner = await openDatabase(url, { max: 1 });
+  for (const role of ["api", "worker"]) await owner.query(`CREATE ROLE continuum_${role} LOGIN PASSWORD '${password}'`);
+  await owner.close();
   return {
     url,
+    environment: {
+      ...{ CONTINUUM_DATABASE_URL: url, CONTINUUM_API_DATABASE_URL: login("api") },
+      CONTINUUM_WORKER_DATABASE_URL: login("worker"),
+    },
     password,
     crash: async () => {
       await end("SIGQUIT"); // an immediate shutdown: nothing is written any more, the next start recovers

@@ -15,7 +15,7 @@ import type { FaultPlan, SimulatedBehaviour } from "../../drivers/target/simulat
 import { SimulatedTarget } from "../../drivers/target/simulated/simulated-target.ts";
 import { type Database, openDatabase } from "../../store/database.ts";
 import { SimulatedStateTable } from "../../store/queries/simulated-state.ts";
-import { createTestDatabase } from "../../store/testing/test-database.ts";
+import { createTestDatabase, type TestDatabase } from "../../store/testing/test-database.ts";
 import { type Committed, type EventBody, signal } from "../commit.ts";
 import type { Actor, EngineParts } from "../engine.ts";
 import { type Proposal, propose } from "../proposal.ts";
@@ -66,7 +66,9 @@ export async function engineFixture(options: { max?: number; url?: string } = {}
   const logged: EngineFixture["logged"] = [];
   const behaviour = new Map<string, SimulatedBehaviour>();
   const faults: EngineFixture["faults"] = { plan: () => undefined };
-  const parts = engineParts(on.database, { logged, behaviour, faults });
+  // As in a running program, the engine sees what a worker may; a database of the caller's has no such login.
+  const seen = on.openAs("worker", { max });
+  const parts = engineParts(seen, { logged, behaviour, faults });
   const workers: Worker[] = [];
   const rollout = async (id: string): Promise<Rollout> => {
     const found = await loadRollout(on.database, { tenant: TENANT, rolloutId: id });
@@ -175,7 +177,7 @@ async function events(database: Database, rollout: string) {
 async function ownDatabase(
   url: string,
   max: number,
-): Promise<{ url: string; database: Database; close(): Promise<void> }> {
+): Promise<Pick<TestDatabase, "url" | "database" | "openAs" | "close">> {
   const database = await openDatabase(url, { max });
-  return { url, database, close: () => database.close() };
+  return { url, database, openAs: () => database, close: () => database.close() };
 }
