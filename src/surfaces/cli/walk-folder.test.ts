@@ -1,6 +1,6 @@
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -55,10 +55,15 @@ describe("a walk through a folder", () => {
     }
   });
 
-  it.skipIf(process.platform === "win32")("refuses a pipe without waiting for it", async () => {
-    execFileSync("mkfifo", [join(folder, "pipe")]);
-    await expect(walk()).rejects.toMatchObject({ message: expect.stringContaining("no ordinary file") });
-  });
+  it.skipIf(process.platform === "win32")(
+    "refuses what is neither a file nor a folder, without waiting for it",
+    async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(join(folder, "socket"), resolve));
+      await expect(walk()).rejects.toMatchObject({ message: expect.stringContaining("no ordinary file, socket in") });
+      await new Promise((resolve) => server.close(resolve));
+    },
+  );
 
   it("refuses names that programs read differently, and a folder with nothing in it", async () => {
     await expect(walk()).rejects.toMatchObject({ message: expect.stringContaining("nothing in it") });
