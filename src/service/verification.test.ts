@@ -272,6 +272,28 @@ describe("what changes after the plan was verified, just before the first effect
   });
 });
 
+describe("an approval and a revocation at the same moment", () => {
+  test("never let the rollout succeed, whichever comes first", async () => {
+    const admin = await on.admin();
+    for (let round = 0; round < 4; round += 1) {
+      const plan = await planOf({ environment: "staging", instanceCount: 3 });
+      await kit.giveEvidence(plan);
+      const subject = plan.spec.model.artifact.slice("store:".length);
+      const { items } = await on.call("evidence.list", admin, { query: { subject, kind: "tests" } });
+      const ended = await ending(async () => {
+        const waits = await submit(plan);
+        const acts = [
+          () => on.call("approvals.approve", ann, { params: { id: waits.id }, body: { planDigest: waits.planDigest } }),
+          () => on.call("evidence.revoke", admin, { params: { id: items[0]?.id ?? "" }, body: { reason: "A race." } }),
+        ];
+        await Promise.allSettled((round % 2 === 0 ? acts : acts.toReversed()).map((act) => act()));
+        return waits;
+      });
+      expect(["Superseded", "Denied"]).toContain(ended.phase);
+    }
+  });
+});
+
 describe("a version that ran before", () => {
   test("is restored on evidence of any age, while a new deployment of it needs fresh evidence", async () => {
     const name = "restored";
