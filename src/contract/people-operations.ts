@@ -111,19 +111,27 @@ export const peopleOperations = {
     status: 201,
   },
   "people.reset": {
-    summary: "Remove a person's passkeys and end their sessions; they can then be invited anew; people only",
+    summary:
+      "Remove a person's passkeys and one-time codes and end their sessions; they can then be invited anew; people only",
     method: "POST",
     path: "/v1/people/{id}/reset",
     ...guarded,
     params: byId,
-    output: z.object({ passkeys: z.number().int(), sessions: z.number().int() }),
+    output: z.object({ passkeys: z.number().int(), sessions: z.number().int(), totp: z.boolean() }),
   },
   "me.enroll": {
     summary: "A one-time code for a passkey of one's own: the first, or one more after a fresh sign-in; people only",
     method: "POST",
     path: "/v1/me/enrolments",
     ...own,
-    body: z.strictObject({ expiresInSeconds }),
+    body: z.strictObject({
+      expiresInSeconds,
+      /** Of somebody who has one-time codes and no passkey yet. */
+      totpCode: z
+        .string()
+        .regex(/^[0-9]{6}$/, "must be the six digits of a one-time code")
+        .optional(),
+    }),
     output: enrolmentSchema,
     status: 201,
   },

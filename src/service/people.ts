@@ -6,6 +6,7 @@ import type { Transaction } from "../store/database.ts";
 import { passkeysOf, removePasskeys } from "../store/queries/passkeys.ts";
 import { insertEnrolment, listPeople, type PersonRow, personLinked } from "../store/queries/people.ts";
 import { sessionsOf } from "../store/queries/sessions.ts";
+import { readTotp } from "../store/queries/totp.ts";
 import { decodeCursor, PAGE_LIMIT, toPage } from "./cursor.ts";
 import type { Call, Handlers, ServiceParts } from "./handler.ts";
 import type { Principal } from "./principal.ts";
@@ -14,6 +15,7 @@ import { notFound, refuse } from "./refusal.ts";
 import { optionalTime } from "./rollout-view.ts";
 import { endPersonSessions, momentOf } from "./sessions.ts";
 import { codeHash } from "./sign-in.ts";
+import { dropFactors, useTotp } from "./step-up.ts";
 import { ensurePrincipal, grantable } from "./tokens.ts";
 
 /** A link is sent by some other way and used the same day, or made again. */
@@ -34,7 +36,7 @@ type Name =
   | "me.sessions.list"
   | "me.sessions.end";
 
-type PeopleNeeds = Pick<ServiceParts, "database" | "nowMs" | "people">;
+type PeopleNeeds = Pick<ServiceParts, "database" | "nowMs" | "people" | "webhooks">;
 
 export function peopleHandlers(parts: PeopleNeeds): Handlers<Name> {
   return {
@@ -77,7 +79,7 @@ export function peopleHandlers(parts: PeopleNeeds): Handlers<Name> {
 type Enrolment = OperationOutput<"people.invite">;
 
 /**
- * A person's first way in. Whoever has a passkey is not invited over it: a second code would let whoever made it come
+ * A person's first way in. Whoever has a second factor is not invited over it: a second code would let whoever made it come
  * in under their name.
  */
 async function invite(parts: PeopleNeeds, call: Call<"people.invite">): Promise<Enrolment> {
@@ -97,16 +99,28 @@ async function refuseSecondWay(tx: Transaction, tenant: string, principal: strin
   if (await personLinked(tx, tenant, principal)) {
     refuse("not-acceptable-now", `${principal} signs in by the identity provider, which says who they are.`);
   }
-  if ((await passkeysOf(tx, tenant, principal)).length === 0) return;
-  refuse("not-acceptable-now", `${principal} has a passkey; if it is lost, reset the person first.`);
+  const codes = await readTotp(tx, { tenant, principal });
+  if (codes?.secret == null && (await passkeysOf(tx, tenant, principal)).length === 0) return;
+  refuse(
+    "not-acceptable-now",
+    `${principal} has a passkey or one-time codes; if they are lost, reset the person first.`,
+  );
 }
 
-/** For oneself: the first passkey by whatever the person has, each further one by a passkey's fresh answer. */
+/**
+ * For oneself: the first passkey by whatever the person has, which is a one-time code where they have those, and each
+ * further one by a passkey's fresh answer. A token alone must not bring a second factor in beside another.
+ * Errors: `step-up-required`, `step-up-failed`.
+ */
 async function enrollSelf(parts: PeopleNeeds, call: Call<"me.enroll">): Promise<Enrolment> {
   const { tenant, id } = call.principal;
-  const seconds = call.input.body.expiresInSeconds ?? OWN_SECONDS;
+  const { expiresInSeconds: seconds = OWN_SECONDS, totpCode } = call.input.body;
+  if (totpCode !== undefined) await useTotp(parts, call.principal, totpCode);
   return parts.database.transaction(async (tx) => {
     if ((await passkeysOf(tx, tenant, id)).length > 0) requireFresh(parts, call.principal);
+    else if (totpCode === undefined && (await readTotp(tx, { tenant, principal: id }))?.secret != null) {
+      refuse("step-up-required", "You have one-time codes: show one with this request.");
+    }
     return enrolment(tx, parts, { call, principal: id, seconds, action: "person.enroll" });
   });
 }
@@ -164,10 +178,16 @@ async function reset(parts: PeopleNeeds, call: Call<"people.reset">): Promise<Op
     const removed = await removePasskeys(tx, { tenant, principal: id, atMs });
     const who = { id: by.id, kind: "human" } as const;
     const sessions = await endPersonSessions(tx, parts, { tenant, principal: id, by: who });
-    if (removed.length === 0 && sessions === 0) return notFound("person with a passkey or a session");
+    const { keys, totp } = await dropFactors(tx, { tenant, principal: id, atMs });
+    if (removed.length === 0 && sessions === 0 && keys === 0 && !totp)
+      return notFound("person with a passkey, a session, one-time codes or a key");
     const fact = { tenant, atMs, actor, subject: `principal:${id}`, outcome: "accepted" } as const;
-    await appendAudit(tx, { ...fact, action: "person.reset", details: { principal: id, count: removed.length } });
-    return { passkeys: removed.length, sessions };
+    await appendAudit(tx, {
+      ...fact,
+      action: "person.reset",
+      details: { principal: id, count: removed.length + keys + (totp ? 1 : 0) },
+    });
+    return { passkeys: removed.length, sessions, totp };
   });
 }
 

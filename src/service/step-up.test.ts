@@ -197,6 +197,19 @@ describe("a key of one's own", () => {
     expect(await on.call("me.keys.enroll", mia, { body: { ...body, bundle } })).toMatchObject({ kind: "cosign" });
   });
 
+  test("is withdrawn, with the codes, when an admin resets who lost them, and both are registered anew", async () => {
+    const nia = await approverOn(on, "nia", ["approver"]);
+    await on.call("people.reset", admin, { params: { id: "nia" } });
+    expect(await factors(nia.principal)).toMatchObject({ totp: "none", keys: 0 });
+    const { items } = await on.call("audit.list", admin, { query: { subject: "nia" } });
+    expect(items.at(-1)).toMatchObject({ action: "person.reset", actor: "admin", details: { count: 2 } });
+    await expect(on.call("people.reset", admin, { params: { id: "nia" } })).rejects.toEqual(refused("not-found"));
+    const { secret } = await on.call("me.totp.enroll", nia.principal);
+    expect(await on.call("me.totp.confirm", nia.principal, { body: { code: codeOf(secret) } })).toMatchObject({
+      keys: 0,
+    });
+  });
+
   test("must be a public key that cosign makes", async () => {
     const body = { publicKey: "-----BEGIN PRIVATE KEY-----", kind: "cosign" as const };
     await expect(on.call("me.keys.statement", jan.principal, { body })).rejects.toEqual(

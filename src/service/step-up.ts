@@ -3,7 +3,8 @@ import type { StepUp } from "../contract/approval-views.ts";
 import { appendAudit } from "../engine/audit-log.ts";
 import { type Sealing, seal, unseal } from "../engine/sealed-secret.ts";
 import type { Transaction } from "../store/database.ts";
-import { lockTotp, recordTotpFailure, recordTotpStep } from "../store/queries/totp.ts";
+import { revokeApproverKeysOf } from "../store/queries/approvals.ts";
+import { lockTotp, recordTotpFailure, recordTotpStep, removeTotp } from "../store/queries/totp.ts";
 import type { ServiceParts } from "./handler.ts";
 import { type PasskeyVerdict, verifyPasskeyStepUp } from "./passkeys.ts";
 import { actorOf, type Principal } from "./principal.ts";
@@ -55,7 +56,11 @@ export async function beginStepUp(
 }
 
 /** Uses a one-time code up. Errors: `step-up-failed`, for a wrong code, a used one, and while codes are locked. */
-export async function useTotp(parts: ServiceParts, principal: Principal, code: string): Promise<void> {
+export async function useTotp(
+  parts: Pick<ServiceParts, "database" | "nowMs" | "webhooks">,
+  principal: Principal,
+  code: string,
+): Promise<void> {
   const { tenant, id } = principal;
   const person = { tenant, principal: id };
   const key = await parts.webhooks.sealingKey();
@@ -85,6 +90,17 @@ export async function useTotp(parts: ServiceParts, principal: Principal, code: s
 
 function lockedWords(until: Date): string {
   return `Too many wrong codes: none is taken until ${until.toISOString()}.`;
+}
+
+/**
+ * Takes from a person what they prove approvals with: for whoever lost it, as one act with the rest of their ways in.
+ * Approvals that those keys signed count at no gate any more. Answers what counted until then.
+ */
+export async function dropFactors(
+  tx: Transaction,
+  person: { tenant: string; principal: string; atMs: number },
+): Promise<{ keys: number; totp: boolean }> {
+  return { keys: await revokeApproverKeysOf(tx, person), totp: await removeTotp(tx, person) };
 }
 
 export function newTotpSecret(): Buffer {

@@ -1,4 +1,5 @@
 import type { PrincipalKind, Role } from "../../contract/operation.ts";
+import { webhookNotifications } from "../../drivers/notifications/webhook/webhook-notifications.ts";
 import type { Database } from "../../store/database.ts";
 import { upsertPrincipal } from "../../store/queries/principals.ts";
 import { createTenant } from "../../store/queries/tenants.ts";
@@ -47,11 +48,13 @@ export async function peopleFixture(options: { oidc?: OidcParts } = {}): Promise
   };
   const parts = { database: on.openAs("api", { max: 8 }), people, nowMs: () => Date.now() + clock.offsetMs };
   const signIn = createSignIn(parts);
+  const rules = { internalHosts: new Set<string>(), plainHttpHosts: new Set<string>(), ports: new Set<number>() };
+  const webhooks = { notifications: webhookNotifications({ rules }), sealingKey: async () => Buffer.alloc(32, 1) };
   await on.database.transaction(async (tx) => {
     for (const tenant of ["acme", "other"]) await createTenant(tx, tenant, Date.now());
   });
   const handlers: PeopleFixture["handlers"] = (tenant = "acme") =>
-    peopleHandlers({ ...parts, database: parts.database.forTenant(tenant) });
+    peopleHandlers({ ...parts, webhooks, database: parts.database.forTenant(tenant) });
   const by: PeopleFixture["by"] = async (id, { tenant = "acme", kind = "human", roles = ["admin"] as Role[] } = {}) => {
     await on.database.transaction((tx) => upsertPrincipal(tx, { tenant, id, kind, owner: null, roles }));
     return { tenant, id, kind, roles, tokenId: "0", expiresAtMs: parts.nowMs() + 1000 };

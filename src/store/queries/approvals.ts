@@ -193,6 +193,18 @@ export async function revokeApproverKey(
   return rows[0];
 }
 
+/** All of a person's keys at once. Answers how many counted until then. */
+export async function revokeApproverKeysOf(
+  tx: Transaction,
+  { tenant, principal, atMs }: { tenant: string; principal: string; atMs: number },
+): Promise<number> {
+  const { rowCount } = await tx.query(
+    "UPDATE approver_keys SET revoked_at = $3 WHERE tenant = $1 AND principal = $2 AND revoked_at IS NULL",
+    [tenant, principal, new Date(atMs)],
+  );
+  return rowCount;
+}
+
 /** Whether the tenant trusts the key for something: then it is nobody's own. */
 export async function isTenantKey(db: Queryable, tenant: string, keyId: string): Promise<boolean> {
   const { rowCount } = await db.query("SELECT 1 FROM trusted_keys WHERE tenant = $1 AND key_id = $2", [tenant, keyId]);

@@ -77,6 +77,11 @@ export async function recordTotpFailure(
   ]);
 }
 
-export async function removeTotp(tx: Transaction, { tenant, principal }: Person): Promise<void> {
-  await tx.query("DELETE FROM totp_secrets WHERE tenant = $1 AND principal = $2", [tenant, principal]);
+/** Whether there was one that counted. */
+export async function removeTotp(tx: Transaction, { tenant, principal }: Person): Promise<boolean> {
+  const { rows } = await tx.query<{ counted: boolean }>(
+    `DELETE FROM totp_secrets WHERE tenant = $1 AND principal = $2 RETURNING secret IS NOT NULL AS counted`,
+    [tenant, principal],
+  );
+  return rows[0]?.counted === true;
 }
