@@ -50,7 +50,7 @@ export function toBeSigned({
 }: CertificateParts): Der {
   return sequence(
     tagged(0, integer(2), { isConstructed: true }),
-    integer(serial ?? randomBytes(8)),
+    integer(serial ?? makeSerial()),
     ECDSA_SHA256,
     commonName(issuer),
     sequence(generalizedTime(fromMs), generalizedTime(toMs)),
@@ -95,6 +95,11 @@ export function subjectNames(names: readonly string[]): Der {
 export function makeKey(namedCurve = "P-256"): CertificateKey {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve });
   return { privateKey, spki: publicKey.export({ type: "spki", format: "der" }) };
+}
+
+/** DER writes an integer without leading zeros: one by chance in 500 certificates would make it unreadable. */
+export function makeSerial(): Buffer {
+  return Buffer.concat([Buffer.from([0x40]), randomBytes(8)]);
 }
 
 export function pem(der: Buffer): string {

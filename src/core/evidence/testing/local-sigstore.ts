@@ -1,4 +1,4 @@
-import { createHash, randomBytes, sign } from "node:crypto";
+import { createHash, sign } from "node:crypto";
 import { canonicalJson } from "../../plan/canonical.ts";
 import { BUNDLE_MEDIA_TYPE } from "../bundle.ts";
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from "../dsse.ts";
@@ -9,6 +9,7 @@ import {
   certificate,
   extension,
   makeKey,
+  makeSerial,
   pem,
   SIGNER_EXTENSIONS,
   subjectNames,
@@ -135,7 +136,7 @@ function leaf(options: {
     fromMs: who.atMs,
     toMs: who.atMs + CERTIFICATE_MS,
   };
-  const serial = randomBytes(8);
+  const serial = makeSerial();
   const unlogged = toBeSigned({ ...common, extensions: before, serial });
   const list = timestampList({ unlogged, issuerSpki: authority.spki, certificateLog, atMs: who.atMs });
   const logged = extension("1.3.6.1.4.1.11129.2.4.2", octets(list));
