@@ -66,7 +66,8 @@ export async function startApiRole(options: ApiRoleOptions): Promise<RunningRole
   boundUrl = listening.url;
   parts.log.info("api.ready", { host: config.api.host, port: listening.port });
   return {
-    ready: { url: listening.url },
+    // A certificate is for the name that people use, and not for the address that is listened on.
+    ready: { url: options.tls === undefined ? listening.url : (people.relyingParty()?.origin ?? listening.url) },
     stop: async () => {
       shutdown.abort();
       await listening.close();

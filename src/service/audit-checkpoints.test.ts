@@ -280,6 +280,12 @@ describe("checkpoints", () => {
     const newest = Buffer.from((await on.call("audit.checkpoints", admin)).items.at(-1)?.note ?? "");
     expect(openCheckpoint(newest, old)).toMatchObject({ ok: false });
     expect(openCheckpoint(newest, signer(4).keys(origin)).ok).toBe(true);
+    // The new key came into the log while the old one still vouched for it.
+    const added = (await Array.fromAsync(await on.call("audit.export", admin))).filter((line) =>
+      line.includes("audit.key-add"),
+    );
+    expect(added).toHaveLength(2);
+    for (const { keyId } of signer(4).keys(origin)) expect(added.join("")).toContain(keyId);
     expect(await on.call("audit.verify", admin)).toMatchObject({ ok: true });
   });
 

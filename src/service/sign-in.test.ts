@@ -1,7 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
+import { Secret, TOTP } from "otpauth";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { removePasskeys } from "../store/queries/passkeys.ts";
+import { confirmTotp, storePendingTotp } from "../store/queries/totp.ts";
 import { verifyPasskeyStepUp } from "./passkeys.ts";
+import { sealTotp } from "./step-up.ts";
 import { ORIGIN, type PeopleFixture, peopleFixture, type RegistrationOptions } from "./testing/people-fixture.ts";
 import { type Ceremony, SoftwareAuthenticator } from "./testing/software-authenticator.ts";
 
@@ -258,11 +261,31 @@ describe("a further passkey", () => {
     expect(await on.enrol(code, new SoftwareAuthenticator(ORIGIN))).toMatchObject({ principal: "sam" });
   });
 
+  test("needs a one-time code of whoever has those: a token alone must not bring in another factor", async () => {
+    const token = await on.by("una", { roles: ["approver"] });
+    const person = { tenant: "acme", principal: "una" };
+    const secret = Buffer.alloc(20, 7);
+    const pending = { sealed: sealTotp(Buffer.alloc(32, 1), person, secret), nonce: "n", untilMs: Date.now() + 60_000 };
+    await on.database.transaction(async (tx) => {
+      await storePendingTotp(tx, { ...person, ...pending });
+      await confirmTotp(tx, { ...person, step: 0, atMs: Date.now() });
+    });
+    await expect(on.call("me.enroll", token, { body: {} })).rejects.toMatchObject({ code: "step-up-required" });
+    const wrong = on.call("me.enroll", token, { body: { totpCode: "000000" } });
+    await expect(wrong).rejects.toMatchObject({ code: "step-up-failed" });
+    const admin = await on.by("root");
+    const invitation = on.call("people.invite", admin, { body: { principal: "una", roles: ["viewer"] } });
+    await expect(invitation).rejects.toMatchObject({ code: "not-acceptable-now" });
+    const totpCode = new TOTP({ secret: new Secret({ buffer: new Uint8Array(secret).buffer }) }).generate();
+    expect(await on.call("me.enroll", token, { body: { totpCode } })).toMatchObject({ principal: "una" });
+    expect(await on.call("people.reset", admin, { params: { id: "una" } })).toMatchObject({ totp: true });
+  });
+
   test("follows a reset by an admin, who ends what was open", async () => {
     const { key, signedIn } = await on.enrolled("tom");
     const admin = await on.by("root");
     const params = { id: "tom" };
-    expect(await on.call("people.reset", admin, { params })).toEqual({ passkeys: 1, sessions: 1 });
+    expect(await on.call("people.reset", admin, { params })).toEqual({ passkeys: 1, sessions: 1, totp: false });
     expect(await on.person(signedIn.secret)).toBeUndefined();
     await expect(on.withPasskey(key)).rejects.toMatchObject(refused);
     await expect(on.call("people.reset", admin, { params })).rejects.toMatchObject({ code: "not-found" });

@@ -215,7 +215,11 @@ test("people, and what is theirs", async () => {
   expect(sessions).toHaveLength(2);
   const other = sessions.find(({ current }) => current === false);
   await perform("me.sessions.end", { ...asFay, params: { id: String(other?.["id"]) } });
-  expect((await perform("people.reset", { params: { id: "fay" } })).body).toEqual({ passkeys: 1, sessions: 1 });
+  expect((await perform("people.reset", { params: { id: "fay" } })).body).toEqual({
+    passkeys: 1,
+    sessions: 1,
+    totp: false,
+  });
 });
 
 test("who is told of what happens", async () => {

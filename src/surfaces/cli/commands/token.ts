@@ -40,7 +40,7 @@ export async function tokenCreate(context: CommandContext): Promise<number> {
   return 0;
 }
 
-function roleOf(text: string): GrantableRole {
+export function roleOf(text: string): GrantableRole {
   const role = GRANTABLE_ROLES.find((known) => known === text);
   if (role === undefined)
     throw malformed(

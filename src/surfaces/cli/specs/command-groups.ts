@@ -5,6 +5,7 @@ import { backupGroup, migrateGroup } from "./backup-specs.ts";
 import { doctorGroup } from "./doctor-specs.ts";
 import { artifactGroup, endpointGroup } from "./endpoint-specs.ts";
 import { evidenceGroup, keysGroup } from "./evidence-specs.ts";
+import { personGroup } from "./people-specs.ts";
 import { planGroup } from "./plan-specs.ts";
 import { breakerGroup, policyGroup, pricesGroup } from "./policy-specs.ts";
 import { rolloutGroup } from "./rollout-specs.ts";
@@ -36,6 +37,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   pricesGroup,
   breakerGroup,
   auditGroup,
+  personGroup,
   tokenGroup,
   workloadGroup,
   webhookGroup,
