@@ -20,6 +20,7 @@ const INPUTS: Readonly<Record<string, number>> = {
   "model-replicas": 2,
   "request-bodies": 3000,
   addresses: 3000,
+  images: 2000,
   cursors: 2000,
   "command-line": 40,
   backups: 200,

@@ -29,7 +29,7 @@ const URLS = [
 /** Addresses of webhooks: nothing inside is ever taken for public. */
 export const addresses: FuzzTarget = {
   name: "addresses",
-  share: 50,
+  share: 40,
   open: async () => {
     const parts = [
       "127.",
@@ -73,7 +73,7 @@ const CURSOR = z.tuple([z.number(), z.string()]);
 /** What a list gave, as somebody else gives it back. */
 export const cursors: FuzzTarget = {
   name: "cursors",
-  share: 40,
+  share: 30,
   open: async () => {
     const value = edited(
       [

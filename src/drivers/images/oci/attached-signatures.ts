@@ -10,6 +10,8 @@ import { malformedAnswer } from "./registry-rules.ts";
  * the tag `sha256-<hex>` for registries that have no such list.
  */
 
+type Registry = Pick<RegistryClient, "get" | "getByDigest" | "referrers">;
+
 const MANIFESTS = [
   "application/vnd.oci.image.manifest.v1+json",
   "application/vnd.oci.image.index.v1+json",
@@ -44,14 +46,14 @@ const manifestSchema = z.object({
 const indexSchema = z.object({ manifests: z.array(descriptor).max(10_000) });
 
 /** Whether the image itself is there; its bytes are hashed. */
-export async function hasImage(client: RegistryClient, imageDigest: string): Promise<boolean> {
+export async function hasImage(client: Registry, imageDigest: string): Promise<boolean> {
   const path = `manifests/${imageDigest}`;
   const found = await client.getByDigest({ path, accept: MANIFESTS, bytesMax: MANIFEST_BYTES_MAX }, imageDigest);
   return found !== undefined;
 }
 
 /** The older form; none where there is no such tag. */
-export async function simpleSignatures(client: RegistryClient, imageDigest: string): Promise<ImageSignature[]> {
+export async function simpleSignatures(client: Registry, imageDigest: string): Promise<ImageSignature[]> {
   const path = `manifests/${tagOf(imageDigest)}.sig`;
   const answer = await client.get({ path, accept: MANIFESTS, bytesMax: MANIFEST_BYTES_MAX });
   if (answer === undefined) return [];
@@ -78,7 +80,7 @@ export async function simpleSignatures(client: RegistryClient, imageDigest: stri
 }
 
 /** The newer form: bundles that refer to the image. Those that say of themselves to be no signature are left out. */
-export async function bundleSignatures(client: RegistryClient, imageDigest: string): Promise<ImageSignature[]> {
+export async function bundleSignatures(client: Registry, imageDigest: string): Promise<ImageSignature[]> {
   const referrers = (await listedReferrers(client, imageDigest)) ?? (await taggedReferrers(client, imageDigest));
   const candidates = referrers.filter(
     ({ artifactType, annotations }) =>
@@ -102,7 +104,7 @@ export async function bundleSignatures(client: RegistryClient, imageDigest: stri
 }
 
 /** Null where the registry has no list of referrers. */
-async function listedReferrers(client: RegistryClient, imageDigest: string): Promise<Descriptor[] | null> {
+async function listedReferrers(client: Registry, imageDigest: string): Promise<Descriptor[] | null> {
   const found: Descriptor[] = [];
   let query = `?artifactType=${encodeURIComponent(BUNDLE)}`;
   for (let page = 0; page < PAGES_MAX; page++) {
@@ -118,7 +120,7 @@ async function listedReferrers(client: RegistryClient, imageDigest: string): Pro
   throw new ContinuumError<ImageErrorCode>("registry-too-large", "the image has more referrers than are read");
 }
 
-async function taggedReferrers(client: RegistryClient, imageDigest: string): Promise<Descriptor[]> {
+async function taggedReferrers(client: Registry, imageDigest: string): Promise<Descriptor[]> {
   const path = `manifests/${tagOf(imageDigest)}`;
   const answer = await client.get({ path, accept: MANIFESTS, bytesMax: MANIFEST_BYTES_MAX });
   return answer === undefined ? [] : read(indexSchema, answer.body, "the list of the image's referrers").manifests;
@@ -129,7 +131,7 @@ function mayBeSignature(annotations: Descriptor["annotations"]): boolean {
   return predicateType === undefined || predicateType === SIGN_PREDICATE;
 }
 
-async function blob(client: RegistryClient, layer: Descriptor, bytesMax: number): Promise<Uint8Array> {
+async function blob(client: Registry, layer: Descriptor, bytesMax: number): Promise<Uint8Array> {
   const wanted = { path: `blobs/${layer.digest}`, accept: "*/*", bytesMax };
   const answer = await client.getByDigest(wanted, layer.digest);
   if (answer === undefined) throw malformedAnswer(`the registry lists ${layer.digest} and does not hold it`);
