@@ -356,6 +356,16 @@ describe("every command that speaks to a server", () => {
     expect(await json("trust unpin")).toMatchObject({ trustedRoot: null });
   });
 
+  it("invites people to a passkey by a link that works once, and says how they sign in", async () => {
+    const invited = await json<{ link: string; code: string }>("person invite pia --role approver --expires 2h");
+    expect(invited.link).toMatch(/^http:\/\/localhost:\d+\/#enroll=cte_[\w-]{43}$/);
+    expect(await ok("person enroll")).toMatch(/link +http:\/\/localhost/);
+    expect(await ok("person list --limit 200")).toMatch(/pia +approver +0 +token alone/);
+    expect(await ok("person list --limit 200")).not.toContain("cte_");
+    expect((await run("person reset pia")).err).toContain("not-found");
+    expect((await run("person invite pia --role aprover")).err).toMatch(/unknown role "aprover"/);
+  });
+
   it("tells a receiver of its own what happens, and says how that went", async () => {
     const got = await startReceiver();
     try {
