@@ -35,8 +35,8 @@ export interface KnownFacts {
 /**
  * Every approval of a rollout, verified again over the stored bytes: the signature by a key that is this person's still,
  * the statement against the rollout, its policy and its evidence as they are now, the role, the time, and that this
- * rollout used the statement up. Whoever changed the database's rows cannot make an approval that passes without the
- * person's key. Asks nothing when nobody has approved.
+ * rollout used the statement up. What the rollout's own row says of its approvals is believed only as far as the signed bytes
+ * say the same. Asks nothing when nobody has approved.
  */
 export async function verifyStoredApprovals(
   db: Queryable,
