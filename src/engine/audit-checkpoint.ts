@@ -1,13 +1,15 @@
 import { parseCheckpointText } from "../core/audit/checkpoint.ts";
 import { parseSignedNote } from "../core/audit/signed-note.ts";
 import type { ReadNodes } from "../core/audit/tree-nodes.ts";
+import type { VerifierKey } from "../core/audit/verifier-key.ts";
 import { ContinuumError } from "../core/error.ts";
 import type { Transaction } from "../store/database.ts";
 import { lockAuditTree, readAuditTree } from "../store/queries/audit.ts";
 import { insertCheckpoint, newestCheckpoint, tryLockCheckpoint } from "../store/queries/audit-checkpoints.ts";
-import { sequenceAudit } from "./audit-log.ts";
+import { appendAudit, sequenceAudit } from "./audit-log.ts";
 import { type NotaryParts, originOf } from "./audit-parts.ts";
 import { ensureNodes, nodeReader, rootNow } from "./audit-tree.ts";
+import { SYSTEM } from "./engine.ts";
 
 /** `audit-rewritten`: the log did not grow out of what was signed or published before; nothing is signed then. */
 export type CheckpointErrorCode = "audit-rewritten";
@@ -41,12 +43,39 @@ export async function makeCheckpoint(
     const signed = newest === undefined ? [] : [headOfNote(newest.note, "the newest signed checkpoint")];
     await requireGrowth(read, head, [...signed, ...published]);
     if (newest !== undefined && newest.size === head.size) return false;
+    if (newest !== undefined)
+      await tellOfNewKeys(tx, parts, { tenant, keys: signer.keys(origin), newest: newest.note });
     const note = Buffer.from(signer.sign({ origin, size: head.size, rootHash: head.root.toString("hex") }));
     const at = new Date(parts.nowMs());
     const archives = checkpoints.archives.map(({ name }) => name);
     await insertCheckpoint(tx, { tenant, origin, size: head.size, note, at, archives });
     return true;
   });
+}
+
+/**
+ * A key that signs from now on stands in the log, which the checkpoint after this one covers: whoever trusts the key
+ * before it can see where it came in. One that takes another's place at once is also said to the operator, for it may
+ * be that two workers were given different keys.
+ */
+async function tellOfNewKeys(
+  tx: Transaction,
+  { log, nowMs }: NotaryParts,
+  { tenant, keys, newest }: { tenant: string; keys: readonly VerifierKey[]; newest: Uint8Array },
+): Promise<void> {
+  const note = parseSignedNote(newest);
+  const before = new Set(note.ok ? note.value.signatures.map(({ keyId }) => keyId) : []);
+  const added = keys.filter(({ keyId }) => !before.has(keyId));
+  if (added.length === keys.length)
+    log.warn("audit-key-replaced", {
+      tenant,
+      reason: "nothing signs that signed before; does every process have the same key?",
+    });
+  for (const { keyId, type } of added)
+    await appendAudit(tx, {
+      ...{ tenant, atMs: nowMs(), actor: SYSTEM, action: "audit.key-add", outcome: "accepted" as const },
+      ...{ subject: `key:${keyId}`, details: { keyId, kind: type } },
+    });
 }
 
 interface Head {

@@ -1,4 +1,4 @@
-import { appendLeaf, EMPTY_FRONTIER, type Frontier, nodeHash, rootHash } from "../core/audit/merkle.ts";
+import { appendLeaf, EMPTY_FRONTIER, type Frontier, nodeHash, perfectRoot } from "../core/audit/merkle.ts";
 import { verifyInclusion } from "../core/audit/merkle-proof.ts";
 import {
   consistencyPath,
@@ -35,7 +35,7 @@ export async function keepNodes(tx: Transaction, tenant: string, size: number): 
       });
       if (children.length !== (until - kept) * NODES_PER_BLOCK) throw broken();
       const hashes = Array.from({ length: until - kept }, (_, at) =>
-        perfectRoot(children.slice(at * NODES_PER_BLOCK, (at + 1) * NODES_PER_BLOCK)),
+        blockRoot(children.slice(at * NODES_PER_BLOCK, (at + 1) * NODES_PER_BLOCK)),
       );
       await insertNodes(tx, { tenant, level, first: kept, hashes });
     }
@@ -118,17 +118,17 @@ export async function nodesProblem(db: Queryable, tenant: string, head: TreeHead
       until: Math.floor(children.length / NODES_PER_BLOCK),
     });
     for (const [at, parent] of parents.entries())
-      if (!perfectRoot(children.slice(at * NODES_PER_BLOCK, (at + 1) * NODES_PER_BLOCK)).equals(parent))
+      if (!blockRoot(children.slice(at * NODES_PER_BLOCK, (at + 1) * NODES_PER_BLOCK)).equals(parent))
         return `the kept root ${at} of level ${level} is not that of its block`;
     if (parents.length === 0) return null;
     children = parents;
   }
 }
 
-function perfectRoot(hashes: readonly Buffer[]): Buffer {
+function blockRoot(hashes: readonly Buffer[]): Buffer {
   const damaged = hashes.some((hash) => hash.length !== HASH_BYTES);
   if (damaged) throw broken();
-  return rootHash(hashes);
+  return perfectRoot(hashes);
 }
 
 function broken(): ContinuumError<AuditLogErrorCode> {

@@ -1,5 +1,5 @@
 import { assert } from "../error.ts";
-import { emptyRoot, nodeHash, rootHash, splitPoint } from "./merkle.ts";
+import { emptyRoot, nodeHash, perfectRoot, splitPoint } from "./merkle.ts";
 
 /**
  * Proofs without reading every leaf. Of each level the roots of its full blocks of 256 are kept as the next level, as
@@ -88,7 +88,7 @@ async function readRoot(range: LeafRange, read: ReadNodes): Promise<Buffer> {
     spansOf(range).map(async (span) => {
       const hashes = await read(span);
       assert(hashes.length === span.count, "every node of a full span was kept");
-      return rootHash(hashes);
+      return perfectRoot(hashes);
     }),
   );
   const [last, ...rest] = roots.reverse();

@@ -23,19 +23,21 @@ export async function rewriteLog(
     for (const table of ["audit_entries", "audit_trees", "audit_nodes", "audit_publications", "audit_checkpoints"])
       await tx.query(`DELETE FROM ${table} WHERE tenant = $1`, [tenant]);
     let frontier: Frontier = EMPTY_FRONTIER;
+    const inserted: Promise<unknown>[] = [];
     for (const row of rows) {
       const entry = decodeEntry(row.entry);
       const changed = entry.ok ? change(entry.value, row.position) : null;
       if (changed === null) continue;
       const bytes = encodeEntry(changed);
-      await tx.query(
-        "INSERT INTO audit_entries (tenant, position, subject, entry, leaf_hash) VALUES ($1, $2, $3, $4, $5)",
-        [tenant, frontier.size, changed.subject.id, bytes, leafHash(bytes)],
-      );
+      const values = [tenant, frontier.size, changed.subject.id, bytes, leafHash(bytes)];
+      inserted.push(tx.query(INSERT, values));
       frontier = appendLeaf(frontier, leafHash(bytes));
     }
+    await Promise.all(inserted);
     const { size, hashes } = frontier;
     await writeAuditTree(tx, { tenant, size, frontier: hashes, root: rootFromFrontier(frontier) });
     await keepNodes(tx, tenant, size);
   });
 }
+
+const INSERT = "INSERT INTO audit_entries (tenant, position, subject, entry, leaf_hash) VALUES ($1, $2, $3, $4, $5)";

@@ -64,7 +64,8 @@ env:
   {{- end }}
   - { name: CONTINUUM_ARTIFACTS_KEY_REFERENCE, value: "file:/etc/continuum/keys/{{ .root.Values.keys.artifactStore }}" }
   {{- if .database }}
-  - { name: CONTINUUM_DATABASE_URL, value: "file:/etc/continuum/database/{{ .root.Values.database.key }}" }
+  - { name: CONTINUUM_DATABASE_URL, value: "file:/etc/continuum/database/{{ $login }}" }
+  - { name: CONTINUUM_AUDIT_KEY_REFERENCE, value: "file:/etc/continuum/keys/{{ .root.Values.keys.auditCheckpoints }}" }
   - { name: CONTINUUM_WEBHOOKS_KEY_REFERENCE, value: "file:/etc/continuum/keys/{{ .root.Values.keys.webhooks }}" }
   {{- with .root.Values.settings.linkBaseUrl }}
   - { name: CONTINUUM_WEBHOOKS_LINK_BASE_URL, value: {{ . | quote }} }
