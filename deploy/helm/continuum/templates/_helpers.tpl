@@ -45,6 +45,8 @@ capabilities: { drop: [ALL] }
 
 {{/* What every process has: its settings by environment, its secrets by file. `role` is the argument. */}}
 {{- define "continuum.container" -}}
+{{- $login := .root.Values.database.key }}
+{{- if eq (last .args) "worker" }}{{ $login = .root.Values.database.workerKey | default $login }}{{ end }}
 image: {{ include "continuum.image" .root }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 args: {{ .args | toJson }}
@@ -85,7 +87,8 @@ volumeMounts:
   - { name: tmp, mountPath: /tmp }
   - { name: keys, mountPath: /etc/continuum/keys, readOnly: true }
   {{- if .database }}
-  - { name: database, mountPath: /etc/continuum/database, readOnly: true }
+  # Its own login alone: the API must not be able to log in as a worker, which sees all tenants.
+  - { name: database, mountPath: "/etc/continuum/database/{{ $login }}", subPath: {{ $login | quote }}, readOnly: true }
   {{- end }}
 {{- end }}
 
@@ -116,7 +119,11 @@ readinessProbe:
   secret:
     secretName: {{ include "continuum.databaseSecret" . }}
     defaultMode: 0440
-    items: [{ key: {{ .Values.database.key | quote }}, path: {{ .Values.database.key | quote }} }]
+    items:
+      - { key: {{ .Values.database.key | quote }}, path: {{ .Values.database.key | quote }} }
+      {{- if and .Values.database.workerKey (ne .Values.database.workerKey .Values.database.key) }}
+      - { key: {{ .Values.database.workerKey | quote }}, path: {{ .Values.database.workerKey | quote }} }
+      {{- end }}
 {{- end }}
 
 {{- define "continuum.pod" -}}
