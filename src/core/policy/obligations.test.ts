@@ -66,8 +66,8 @@ test("a plan lacks what is missing, but for the signature that comes with its ap
     evidenceUnread: ["artifact-digest", "baseline"] as EvidenceKind[],
   };
   expect(lacksOf(obligations(facts))).toEqual([
-    { of: "provenance", clauses: ["CP-1"], what: "Build provenance" },
     { of: "manifest-signature", clauses: ["P2"], what: "The manifest's signature" },
+    { of: "provenance", clauses: ["CP-1"], what: "Build provenance" },
   ]);
   expect(lacksOf(obligations({ ...facts, source: "shipped" }))).toEqual([]);
 });
