@@ -2,6 +2,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { describe, expect, test } from "vitest";
 import type { Operation } from "../../contract/operation.ts";
 import { operations } from "../../contract/operations.ts";
+import { signInOperations } from "../../contract/sign-in-operations.ts";
 import { openApiDocument } from "./openapi.ts";
 
 type Json = Record<string, unknown>;
@@ -31,7 +32,7 @@ describe("the OpenAPI document", () => {
         ([method, { operationId }]) => `${String(operationId)} ${method.toUpperCase()} ${path}`,
       ),
     );
-    const offered = (Object.entries(operations) as [string, Operation][]).map(
+    const offered = (Object.entries({ ...operations, ...signInOperations }) as [string, Operation][]).map(
       ([name, { method, path }]) => `${name} ${method} ${path}`,
     );
     expect(described.sort()).toEqual(offered.sort());
@@ -40,7 +41,7 @@ describe("the OpenAPI document", () => {
   test("declares each parameter of a path, and only those", () => {
     for (const [path, methods] of Object.entries(paths)) {
       const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
-      for (const { parameters } of Object.values(methods)) {
+      for (const { parameters = [] } of Object.values(methods)) {
         const declared = (parameters as Json[]).filter((one) => one["in"] === "path");
         expect(declared.map((one) => one["name"]).sort()).toEqual(named);
         expect(declared.every((one) => one["required"] === true)).toBe(true);
@@ -62,6 +63,7 @@ describe("the OpenAPI document", () => {
     for (const methods of Object.values(paths)) {
       for (const described of Object.values(methods)) {
         const name = String(described["operationId"]) as keyof typeof operations;
+        if (Object.hasOwn(signInOperations, name)) continue;
         const operation: Operation = operations[name];
         const responses = described["responses"] as Record<string, Json>;
         expect(Object.keys(responses).sort()).toEqual([String(operation.status ?? 200), "default"].sort());
@@ -76,11 +78,19 @@ describe("the OpenAPI document", () => {
 
   test("takes an Idempotency-Key on every POST", () => {
     for (const methods of Object.values(paths)) {
-      for (const [method, { parameters }] of Object.entries(methods)) {
+      for (const [method, { parameters, security }] of Object.entries(methods)) {
+        if (security !== undefined) continue;
         const keys = (parameters as Json[]).filter((one) => one["name"] === "Idempotency-Key");
         expect(keys).toHaveLength(method === "post" ? 1 : 0);
       }
     }
+  });
+
+  test("says of the ways in that they need no credential, and of nothing else", () => {
+    const open = Object.values(paths).flatMap((methods) =>
+      Object.values(methods).flatMap(({ operationId, security }) => (security === undefined ? [] : [operationId])),
+    );
+    expect(open.sort()).toEqual(Object.keys(signInOperations).sort());
   });
 
   test("keeps answers open for what later versions add, and plans closed to what nobody knows", () => {

@@ -2,6 +2,8 @@ import { z } from "zod";
 import { type Operation, PRINCIPAL_KINDS } from "../../contract/operation.ts";
 import { type OperationName, operations } from "../../contract/operations.ts";
 import { PROBLEMS } from "../../contract/problem.ts";
+import { type SignInOperation, signInOperations } from "../../contract/sign-in-operations.ts";
+import { CSRF_HEADER, SESSION } from "./session-cookie.ts";
 
 type Json = Record<string, unknown>;
 
@@ -15,6 +17,10 @@ export function openApiDocument(options: { version: string; serverUrl?: string }
       [operation.method.toLowerCase()]: describe(name, operation, schemas),
     };
   }
+  for (const [name, operation] of Object.entries(signInOperations) as [string, SignInOperation][]) {
+    const described = describeSignIn(name, operation, schemas);
+    paths[operation.path] = { ...paths[operation.path], [operation.method.toLowerCase()]: described };
+  }
   return {
     openapi: "3.1.1",
     info: {
@@ -24,11 +30,19 @@ export function openApiDocument(options: { version: string; serverUrl?: string }
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     ...(options.serverUrl === undefined ? {} : { servers: [{ url: options.serverUrl }] }),
-    tags: [...new Set(Object.keys(operations).map(groupOf))].map((tag) => ({ name: tag })),
-    security: [{ bearer: [] }],
+    tags: [...new Set([...Object.keys(operations), ...Object.keys(signInOperations)].map(groupOf))].map((tag) => ({
+      name: tag,
+    })),
+    security: [{ bearer: [] }, { session: [] }],
     paths,
     components: {
-      securitySchemes: { bearer: { type: "http", scheme: "bearer", description: "A token made by `token create`." } },
+      securitySchemes: {
+        bearer: { type: "http", scheme: "bearer", description: "A token made by `token create`." },
+        session: {
+          ...{ type: "apiKey", in: "cookie", name: SESSION },
+          description: `A person's browser. What changes something comes from our own pages: Origin, and ${CSRF_HEADER}: 1.`,
+        },
+      },
       schemas,
     },
   };
@@ -46,6 +60,20 @@ function describe(name: OperationName, operation: Operation, schemas: Json): Jso
     responses: responses(operation, schemas),
     "x-permission": operation.permission,
     "x-principal-kinds": people,
+  };
+}
+
+/** What somebody asks who has no credential yet. */
+function describeSignIn(name: string, operation: SignInOperation, schemas: Json): Json {
+  const asked: Operation = { ...operation, permission: "read" };
+  const body = requestBody(asked, schemas);
+  return {
+    operationId: name,
+    tags: [groupOf(name)],
+    summary: operation.summary,
+    security: [],
+    ...(body === undefined ? {} : { requestBody: body }),
+    responses: responses(asked, schemas),
   };
 }
 

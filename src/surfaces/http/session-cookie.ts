@@ -3,11 +3,11 @@ import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { Refusal } from "../../service/refusal.ts";
 
 /** The prefix makes browsers hold it to this host, to TLS and to all of its paths; localhost counts as TLS. */
-const SESSION = "__Host-continuum-session";
+export const SESSION = "__Host-continuum-session";
 const OIDC_STATE = "__Host-continuum-oidc";
 const OIDC_SECONDS = 600;
 /** A header that no form and no other site's page can set without being asked first, which is never granted. */
-const CSRF_HEADER = "x-continuum-csrf";
+export const CSRF_HEADER = "x-continuum-csrf";
 
 const held = { path: "/", secure: true, httpOnly: true } as const;
 
