@@ -116,6 +116,8 @@ interface Approving {
  */
 async function approvedOrSuperseded(tx: Transaction, parts: ServiceParts, on: Approving): Promise<EventBody> {
   const { locked, row, approval, checked, principal, actor } = on;
+  const why = whyNot("approve", locked);
+  if (why !== null) refuse("not-acceptable-now", why);
   const present = await presentOf(tx, parts, { rollout: locked, decision: row.decision });
   const changed = await changedSince(tx, parts, { rollout: locked, present, says: checked?.consent.says });
   if (changed !== null) return { type: "superseded", by: principal.id, why: changed };
@@ -276,7 +278,8 @@ async function refuseIfChanged(
   const { tenant, id } = rollout;
   const event: EventBody = { type: "superseded", by: actor.id, why: "policy" };
   const cause = `superseded/policy/${present.policyDigest}`;
-  const { rollout: ended } = await signal(parts, { tenant, rolloutId: id, event, cause, actor });
+  const { rollout: ended, refusal } = await signal(parts, { tenant, rolloutId: id, event, cause, actor });
+  if (refusal !== null) refuse("not-acceptable-now", refusal);
   refuse("statement-refused", wordsOf(ended));
 }
 

@@ -118,6 +118,51 @@ describe("approvals", () => {
   });
 });
 
+describe("a broken glass", () => {
+  const NEEDS = [needOf("approver", { mfa: true, signed: true, count: 2 }), needOf("budget-owner", { mfa: true })];
+  const broken = (by: string, change: Partial<Approval> = {}, admission?: Admission) =>
+    approved(by, { role: "break-glass", reason: "nobody is there", ...change }, admission);
+
+  it("stands for everybody who is still needed", () => {
+    const script = new Script().happens(needing(...NEEDS), broken("gus"));
+    expect(script.rollout).toMatchObject({ phase: "Verifying", approvals: [{ approver: "gus", role: "break-glass" }] });
+  });
+
+  it("is open to who has approved already, and never to the proposer", () => {
+    const script = new Script().happens(needing(...NEEDS), approved("gus"));
+    expect(script.refuses(broken("agent-1"))).toContain("of their own");
+    expect(script.happens(broken("gus")).rollout.phase).toBe("Verifying");
+  });
+
+  it("is none without its signature or its second factor", () => {
+    const script = new Script().happens(needing(...NEEDS));
+    expect(script.refuses(broken("gus", { mfa: false }))).toContain("would not count");
+    expect(script.refuses(broken("gus", { signed: false }))).toContain("would not count");
+  });
+
+  it("is denied by what denies", () => {
+    const denied: Admission = { ok: false, denials: [{ clause: "AO-6", message: "Too dear." }] };
+    expect(new Script().happens(needing(...NEEDS), broken("gus", {}, denied)).rollout.phase).toBe("Denied");
+  });
+});
+
+describe("a change of what approvals are about", () => {
+  it.each([
+    ["plan", "What it was about changed"],
+    ["policy", "The policy in force changed"],
+    ["evidence", "Evidence that an approver saw"],
+  ] as const)("ends the wait with its cause: the %s", (why, words) => {
+    const script = new Script().happens(needing(needOf("approver")), { type: "superseded", by: "ann", why });
+    const reason = { code: "superseded", message: expect.stringContaining(words) };
+    expect(script.rollout).toMatchObject({ phase: "Superseded", reason });
+  });
+
+  it("stops nothing that has its approvals: that is its gates' to judge", () => {
+    const script = new Script().happens(needing(needOf("approver")), approved("ann"));
+    expect(script.refuses({ type: "superseded", by: "ann", why: "policy" })).toContain("Nothing waits");
+  });
+});
+
 describe("a rejection", () => {
   it("ends the wait with who and why", () => {
     const script = new Script().happens(needing(needOf("approver")));

@@ -34,6 +34,7 @@ const signal: fc.Arbitrary<Happening> = fc.oneof(
     { type: "abort-requested", by: "ann" },
     { type: "rollback-requested", by: "ann" },
     { type: "superseded", by: "r-2" },
+    { type: "superseded", by: "ann", why: "policy" },
     { type: "rejected", by: "ann" },
     { type: "alarm", name: "DataDriftAlarm", message: "PSI 0.4" },
     { type: "alarm", name: "Weather", message: "rain" },
@@ -46,7 +47,7 @@ const signal: fc.Arbitrary<Happening> = fc.oneof(
     type: fc.constant("approved" as const),
     approval: fc.record({
       approver,
-      role: fc.constantFrom("approver" as const, "budget-owner" as const),
+      role: fc.constantFrom("approver" as const, "budget-owner" as const, "break-glass" as const),
       mfa: fc.boolean(),
       signed: fc.boolean(),
       atMs: fc.constant(0),

@@ -58,7 +58,8 @@ export function onRollbackRequested(rollout: Rollout, { by }: Of<"rollback-reque
 }
 
 export function onSuperseded(rollout: Rollout, { by, why: cause }: Of<"superseded">): Step {
-  const why = whyNot("supersede", rollout);
+  // What has its approvals and goes on is judged at its gates; a change of what they were about stops no effect midway.
+  const why = whyNot(cause === undefined ? "supersede" : "approve", rollout);
   if (why !== null) return refuse(why);
   const message = cause === undefined ? `Superseded by ${by}.` : CHANGED[cause];
   return giveUp(rollout, "Superseded", { code: "superseded", message });
