@@ -27,5 +27,6 @@ export function signModelManifest(manifest: ModelManifest, key: SigningKey): str
 /** Signs the bytes of a file as `cosign sign-blob --bundle` does: a message bundle as JSON text. */
 export function signMessage(message: Uint8Array, key: SigningKey): string {
   const signature = sign(key.publicKey.hash, message, { key: key.privateKey, dsaEncoding: "der" });
-  return writeMessageBundle(key.publicKey, { sha256: createHash("sha256").update(message).digest(), signature });
+  const hash = key.publicKey.hash ?? "sha256";
+  return writeMessageBundle(key.publicKey, { digest: createHash(hash).update(message).digest(), hash, signature });
 }

@@ -1,5 +1,4 @@
-import { modelStatement } from "../../../core/evidence/model-manifest.ts";
-import { signMessage, signStatement } from "../../../core/evidence/sign.ts";
+import { signMessage, signModelManifest } from "../../../core/evidence/sign.ts";
 import { sha256Digest } from "../../../core/plan/canonical.ts";
 import { malformed } from "../cli-error.ts";
 import type { CommandContext } from "../command-context.ts";
@@ -39,7 +38,7 @@ async function signModel(context: CommandContext, folder: string): Promise<numbe
   const { keyId } = key.publicKey;
   const files = manifest.files.length;
   await giveText(context, {
-    text: signStatement(modelStatement(manifest), key),
+    text: signModelManifest(manifest, key),
     words: `a signature of ${files} files of ${folder} (${manifest.digest}) by ${keyId}`,
     facts: { keyId, type: "model", subjectDigest: manifest.digest, files, sizeBytes },
   });
