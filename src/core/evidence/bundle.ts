@@ -96,8 +96,11 @@ export function writeDsseBundle(
 }
 
 /** A bundle around the signature of a file that lies elsewhere, as JSON text. */
-export function writeMessageBundle(key: PublicKey, message: { sha256: Uint8Array; signature: Uint8Array }): string {
-  const messageDigest = { algorithm: "SHA2_256", digest: base64(message.sha256) };
+export function writeMessageBundle(
+  key: PublicKey,
+  message: { digest: Uint8Array; hash: MessageHash; signature: Uint8Array },
+): string {
+  const messageDigest = { algorithm: ALGORITHMS[message.hash], digest: base64(message.digest) };
   return write(key, { messageSignature: { messageDigest, signature: base64(message.signature) } });
 }
 
@@ -144,6 +147,7 @@ const bundleSchema = z.strictObject({
 });
 
 const HASHES = { SHA2_256: "sha256", SHA2_384: "sha384", SHA2_512: "sha512" } as const;
+const ALGORITHMS = { sha256: "SHA2_256", sha384: "SHA2_384", sha512: "SHA2_512" } as const;
 
 function readMaterial({
   publicKey,

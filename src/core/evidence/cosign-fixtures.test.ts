@@ -1,6 +1,7 @@
 import { createHash, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { readBundle, writeMessageBundle } from "./bundle.ts";
 import { readCosignKey } from "./cosign-key.ts";
 import { verifyImageSignature } from "./image-signature.ts";
 import { verifyManifestSignature } from "./manifest-signature.ts";
@@ -63,6 +64,18 @@ describe("a manifest that cosign signed", () => {
     expect(verifyManifestSignature({ kind: "bundle", json: renamed }, { signers, manifest })).toMatchObject({
       code: "wrong-subject",
     });
+  });
+
+  test.each([
+    ["plan.bundle", "fixture.pub"],
+    ["p384.bundle", "p384.pub"],
+  ])("keeps its hash when %s is written again", (name, keyFile) => {
+    const bundle = readBundle(read(name));
+    const key = parseVerificationKey(text(keyFile));
+    if (!bundle.ok || bundle.value.kind !== "message" || !key.ok) throw new Error("the fixture signs a message");
+    const { messageDigest, hash, signature } = bundle.value;
+    const json = writeMessageBundle(key.value, { digest: messageDigest, hash, signature });
+    expect(verifyManifestSignature({ kind: "bundle", json }, { signers, manifest })).toMatchObject({ ok: true });
   });
 
   test("counts for no other purpose", () => {

@@ -25,7 +25,7 @@ export function normalFormOf(bundle: Bundle, key: PublicKey): NormalForm {
   const text =
     bundle.kind === "dsse"
       ? writeDsseBundle(key, { payloadType: bundle.payloadType, payload: bundle.payload, signature })
-      : writeMessageBundle(key, { sha256: bundle.messageDigest, signature });
+      : writeMessageBundle(key, { digest: bundle.messageDigest, hash: bundle.hash, signature });
   return { id: sha256(text), bundle: Buffer.from(text, "utf8") };
 }
 
