@@ -30,6 +30,11 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
   rollouts: { api: "SIU", worker: "SIU" },
   rollout_events: { api: "SI", worker: "SID" },
   snapshots: { api: "S", worker: "SIU" },
+  // A worker may put the program's own policy into force for a tenant that has none, and change nothing of it afterwards.
+  policy_versions: { api: "SIU(base_digest)", worker: "SI" },
+  policy_proposals: { api: "SIU", worker: "" },
+  policy_active: { api: "SIU", worker: "SI" },
+  policy_activations: { api: "SI", worker: "SI" },
   trusted_keys: { api: "SIU", worker: "S" },
   trusted_identities: { api: "SIU", worker: "S" },
   trust_settings: { api: "SIU", worker: "S" },

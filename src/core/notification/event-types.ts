@@ -24,6 +24,8 @@ export const NOTIFICATION_TYPES = {
   "rollout.failed": "A rollout ended and could not be undone: a person has to look.",
   "rollout.aborted": "A rollout was stopped before it changed anything.",
   "rollout.dry-run-completed": "A dry run ended well.",
+  "policy.proposed": "Somebody proposed a version of the policy, which waits for another person to activate it.",
+  "policy.activated": "A version of the policy came into force.",
   "breaker.opened": "An endpoint failed too often: further plans for it are denied for a while.",
   "breaker.reset": "A person closed an endpoint's circuit breaker.",
   "endpoint.scaled": "An endpoint's number of instances changed.",

@@ -95,6 +95,12 @@ describe("what an entry of the audit log tells", () => {
     expect(JSON.stringify(told)).not.toContain("olga");
   });
 
+  test("the policy that a tenant begins with is nobody's change", () => {
+    const digest = `sha256:${"a".repeat(64)}`;
+    expect(typesOf(entryOf("policy.activate", { policyDigest: digest, sequence: 1 }))).toEqual([]);
+    expect(typesOf(entryOf("policy.activate", { policyDigest: digest, sequence: 2 }))).toEqual(["policy.activated"]);
+  });
+
   test("every type of the list can be told", () => {
     const seen = new Set<string>([
       ...["AwaitingApproval", "Rejected", "Expired", "Queued", "Denied", "Superseded", "Paused", "Succeeded"].flatMap(
@@ -110,6 +116,8 @@ describe("what an entry of the audit log tells", () => {
         "rollout.shifted",
         "rollout.alarm",
         "rollout.promoted",
+        "policy.propose",
+        "policy.activate",
         "breaker.reset",
         "endpoint.scale",
         "endpoint.delete",

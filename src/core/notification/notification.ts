@@ -82,6 +82,8 @@ const ACTIONS: Readonly<Record<string, NotificationType>> = {
   "rollout.shifted": "rollout.shifted",
   "rollout.alarm": "rollout.alarm",
   "rollout.promoted": "rollout.promoted",
+  "policy.propose": "policy.proposed",
+  "policy.activate": "policy.activated",
   "breaker.reset": "breaker.reset",
   "endpoint.scale": "endpoint.scaled",
   "endpoint.delete": "endpoint.deleted",
@@ -110,7 +112,8 @@ const ENDS: ReadonlySet<string> = new Set(TERMINAL_PHASES);
 
 function typesOf({ action, details, outcome, subject }: AuditEntry): NotificationType[] {
   const types: NotificationType[] = [];
-  const told = ACTIONS[action];
+  // The program's own set, a tenant's first, is nobody's change.
+  const told = action === "policy.activate" && details.sequence === 1 ? undefined : ACTIONS[action];
   if (told !== undefined && outcome === "accepted") types.push(told);
   const { phase, fromPhase } = details;
   if (subject.type !== "rollout" || phase === undefined || fromPhase === undefined) return types;
