@@ -95,7 +95,7 @@ test("nothing that was changed is accepted as what it is not, and nothing throws
     fc.property(hostile, (text) => {
       expect(verdictsOn(text).filter(({ ok }) => ok)).toEqual([]);
     }),
-    { numRuns: 200 },
+    { numRuns: 120 },
   );
 });
 
@@ -119,7 +119,7 @@ test("an image's annotations are refused with any one of them changed, and none 
         expect(verifyImageSignature(read.value, required).ok).toBe(false);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 
@@ -136,6 +136,6 @@ test("a trusted root that was changed is read or refused, and never throws but b
         expect(error).toMatchObject({ code: "bad-trusted-root" });
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
