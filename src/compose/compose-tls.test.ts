@@ -1,6 +1,7 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { selfSigned } from "../surfaces/http/testing/self-signed.ts";
 import { composeTls } from "./compose-tls.ts";
@@ -20,14 +21,19 @@ test("without a certificate there is no TLS; with one, a replaced file is told o
   writeFileSync(file("key.pem"), first.key, { mode: 0o600 });
   const source = composeTls({ tls: { certificate: file("cert.pem"), key: `file:${file("key.pem")}` } });
   expect(await source?.read()).toEqual(first);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  stop = source?.watch(resolve);
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let moment = "too early";
+  stop = source?.watch(() => resolve(moment));
+  // A log in the same folder is no certificate, and what is told of certificates must not lead to more of it.
+  writeFileSync(file("log"), "something else");
+  await sleep(700);
+  moment = "in time";
   // As renewing programs do it: a new file takes the old one's name.
   writeFileSync(file("new-key"), second.key, { mode: 0o600 });
   writeFileSync(file("new-cert"), second.certificate);
   renameSync(file("new-key"), file("key.pem"));
   renameSync(file("new-cert"), file("cert.pem"));
-  await promise;
+  expect(await promise).toBe("in time");
   expect(await source?.read()).toEqual(second);
   const gone = composeTls({ tls: { certificate: file("none.pem"), key: `file:${file("key.pem")}` } });
   await expect(gone?.read()).rejects.toMatchObject({ code: "bad-certificate" });

@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import type { Config } from "../config/schema.ts";
 import { ContinuumError } from "../core/error.ts";
 import { localSecrets } from "../drivers/secrets/local/local-secrets.ts";
@@ -38,7 +38,7 @@ async function readCertificate(file: string): Promise<string> {
 
 /**
  * Folders are watched and not the files: a file that is replaced is another file, and in a mounted secret the folder's
- * link changes.
+ * link (`..data`) changes. What else happens in the folder is none of its business.
  */
 function watchFiles(files: readonly string[], changed: () => void): () => void {
   let timer: NodeJS.Timeout | undefined;
@@ -46,9 +46,12 @@ function watchFiles(files: readonly string[], changed: () => void): () => void {
     clearTimeout(timer);
     timer = setTimeout(changed, SETTLED_MS);
   };
+  const names = new Set(["..data", ...files.map((file) => basename(file))]);
   const watchers: FSWatcher[] = [];
   for (const folder of new Set(files.map((file) => dirname(file)))) {
-    const watcher = watch(folder, { persistent: false }, soon);
+    const watcher = watch(folder, { persistent: false }, (_, name) => {
+      if (name === null || names.has(name)) soon();
+    });
     watcher.on("error", () => watcher.close());
     watchers.push(watcher);
   }

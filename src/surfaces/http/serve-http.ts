@@ -73,7 +73,7 @@ function serverOf(
   if (material === undefined || tls === undefined)
     return { server: readable(createServer(own, listener)), unwatch: () => undefined };
   const server = createSecureServer({ ...own, ...contextOf(material) }, listener);
-  return { server: readable(server), unwatch: keepCertificate(server, tls) };
+  return { server: readable(server), unwatch: keepCertificate(server, { ...tls, first: material }) };
 }
 
 function readable<S extends Server>(server: S): S {

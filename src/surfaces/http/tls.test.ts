@@ -72,7 +72,9 @@ describe("a server with a certificate of its own", () => {
   test("takes a newer one over without a pause, and keeps the old one when the newer is wrong", async () => {
     const [first, second] = [selfSigned(), selfSigned()];
     const { port, holder, logged } = await served(first);
+    holder.changed?.();
     holder.material = second;
+    holder.changed?.();
     holder.changed?.();
     await expect.poll(() => logged).toEqual(["tls-certificate-taken"]);
     expect(await shake(port)).toMatchObject({ serial: serialOf(second) });

@@ -58,14 +58,18 @@ export function contextOf({ certificate, key }: TlsMaterial): { cert: string; ke
 /** Takes a newer certificate over for the connections to come. One that is wrong is told of, and the old one stays. */
 export function keepCertificate(
   server: Server,
-  options: { source: TlsSource; log: TlsLog; nowMs: () => number },
+  options: { source: TlsSource; first: TlsMaterial; log: TlsLog; nowMs: () => number },
 ): () => void {
   const { source, log, nowMs } = options;
+  let held = options.first;
   let reading = Promise.resolve();
   const renew = async () => {
     try {
-      const material = checkedMaterial(await source.read(), nowMs());
+      const read = await source.read();
+      if (read.certificate === held.certificate && read.key === held.key) return;
+      const material = checkedMaterial(read, nowMs());
       server.setSecureContext(contextOf(material));
+      held = read;
       log.info("tls-certificate-taken", { reason: `valid until ${material.validUntil.toISOString()}` });
     } catch (error) {
       const reason = error instanceof ContinuumError ? error.message : "it cannot be read";
