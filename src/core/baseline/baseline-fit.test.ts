@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { onnxModel } from "../../quickstart/onnx/model.ts";
-import { baselineFit } from "./baseline-fit.ts";
+import { BASELINE_BYTES_MAX, baselineFit } from "./baseline-fit.ts";
 import { readModelInputs } from "./model-inputs.ts";
 import { readColumns } from "./table-columns.ts";
 
@@ -76,6 +76,15 @@ test("what is no model, or a model that takes a picture, fits no table", () => {
   expect(fitOf(Buffer.alloc(0), "a\n1\n")).toMatchObject({ fits: false });
   const picture = modelOf([{ name: "picture", type: "float", shape: ["N", 3, 8, 8] }]);
   expect(fitOf(picture, "a\n1\n")).toMatchObject({ problem: expect.stringContaining("no row of values") });
+});
+
+test("a table or a model that would keep a worker busy is refused unread", () => {
+  const large = Buffer.alloc(BASELINE_BYTES_MAX + 1, "1,2\n");
+  expect(baselineFit({ model: WIDE, baseline: large, monitor: MONITOR })).toMatchObject({
+    problem: expect.stringContaining("at most"),
+  });
+  const busy = Buffer.concat([WIDE, Buffer.alloc(4_100_000, Buffer.from([0x08, 0x01]))]);
+  expect(fitOf(busy, "a,b\n1,2\n")).toMatchObject({ problem: "The artifact is not an ONNX model." });
 });
 
 test("inputs are read as the model has them, without its weights", () => {

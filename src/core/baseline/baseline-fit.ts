@@ -8,6 +8,9 @@ import { type Column, readColumns } from "./table-columns.ts";
  */
 export type BaselineFit = { fits: true } | { fits: false; problem: string };
 
+/** A worker reads the table in one go: a larger one would keep it from everything else for longer than it may be silent. */
+export const BASELINE_BYTES_MAX = 32 * 1024 * 1024;
+
 type Monitor = Plan["spec"]["monitor"];
 
 /**
@@ -16,6 +19,9 @@ type Monitor = Plan["spec"]["monitor"];
  * values knows no names of columns: there the number and the kind of the columns is what can be compared.
  */
 export function baselineFit(given: { model: Uint8Array; baseline: Uint8Array; monitor: Monitor }): BaselineFit {
+  if (given.baseline.length > BASELINE_BYTES_MAX) {
+    return misfit(`A baseline has at most ${BASELINE_BYTES_MAX} bytes, and this one has ${given.baseline.length}.`);
+  }
   const inputs = readModelInputs(given.model);
   if (!inputs.ok) return misfit(sentence(inputs.problem.message));
   const table = readColumns(given.baseline);

@@ -5,19 +5,27 @@ type Visit = (content: WireReader) => void;
 
 /** Nested deeper than any model: the reader would run out of stack before it ran out of bytes. */
 const DEPTH_MAX = 16;
+/** More than any model has, and few enough to be gone through while nothing else is done. */
+const FIELDS_MAX = 2_000_000;
 
 /** Reads the wire format of protocol buffers, one message at a time, and only what it is asked for. Copies nothing. */
 export class WireReader {
   readonly #bytes: Uint8Array;
   readonly #end: number;
   readonly #depth: number;
+  /** Of the whole text, shared by the readers of its parts. */
+  readonly #seen: { fields: number };
   #at: number;
 
-  constructor(bytes: Uint8Array, from = 0, end = bytes.length, depth = 0) {
+  constructor(
+    bytes: Uint8Array,
+    part: { from: number; end: number; depth: number; seen: { fields: number } } | null = null,
+  ) {
     this.#bytes = bytes;
-    this.#at = from;
-    this.#end = end;
-    this.#depth = depth;
+    this.#at = part?.from ?? 0;
+    this.#end = part?.end ?? bytes.length;
+    this.#depth = part?.depth ?? 0;
+    this.#seen = part?.seen ?? { fields: 0 };
   }
 
   /**
@@ -27,6 +35,8 @@ export class WireReader {
   each(visits: Readonly<Record<number, Visit>>): Map<number, bigint> {
     const numbers = new Map<number, bigint>();
     while (this.#at < this.#end) {
+      this.#seen.fields += 1;
+      if (this.#seen.fields > FIELDS_MAX) throw new Malformed();
       const tag = this.#varint();
       const field = Number(tag >> 3n);
       const wireType = Number(tag & 7n);
@@ -54,7 +64,7 @@ export class WireReader {
     if (this.#depth >= DEPTH_MAX || length > BigInt(this.#end - this.#at)) throw new Malformed();
     const from = this.#at;
     this.#at += Number(length);
-    return new WireReader(this.#bytes, from, this.#at, this.#depth + 1);
+    return new WireReader(this.#bytes, { from, end: this.#at, depth: this.#depth + 1, seen: this.#seen });
   }
 
   /** Groups (3 and 4) are no part of proto3. */

@@ -53,7 +53,7 @@ function decideLive(set: PolicySet, input: DecideInput): Live {
   const listing = evaluate(set, facts.principal.kind, attributes);
   listing.failures.push(...unknownFacts(input.plan, facts));
   const missing = ask(set, input, "all", listing);
-  const findings = findingsOf(listing, attributes);
+  const findings = findingsOf(listing, attributes, facts.evidenceProblems);
   const known = facts.source === "server" ? missing : undefined;
   const obligations = obligationsOf(listing.forbidding, known, facts.evidenceUnread);
   const missingNow = () => (isAllDueNow(facts) ? missing : ask(set, input, "now", listing));

@@ -1,15 +1,26 @@
 import { printable } from "../plan/input-rules.ts";
 import { toUsd } from "../pricing/price-table.ts";
 import { type Attributes, isMoney } from "./attributes.ts";
-import type { Finding, Level } from "./decision.ts";
+import type { Facts, Finding, Level } from "./decision.ts";
 import type { Evaluation } from "./evaluate.ts";
 import type { Policy } from "./policy.ts";
 
 const ORDER: readonly Level[] = ["deny", "approval", "require", "advise"];
 
-/** What the evaluation says, in the user's terms: denials first, then in the order of the policy set. */
-export function findingsOf(evaluation: Evaluation, attributes: Attributes): Finding[] {
+/**
+ * What the evaluation says, in the user's terms: denials first, then in the order of the policy set. `problems` is what
+ * was looked at and refused: whoever reads that evidence is due hears why what there is does not count.
+ */
+export function findingsOf(
+  evaluation: Evaluation,
+  attributes: Attributes,
+  problems: NonNullable<Facts["evidenceProblems"]> = {},
+): Finding[] {
   const found = evaluation.forbidding.map((policy) => ({ finding: findingOf(policy, attributes), policy }));
+  for (const { finding, policy } of found) {
+    const problem = policy.due?.kind === "evidence" ? problems[policy.due.of] : undefined;
+    if (problem !== undefined) finding.message += ` (${problem})`;
+  }
   nameStrictestCap(found);
   const failures = evaluation.failures.map(failureFinding);
   const findings = [...failures, ...strictestCapFirst(found)];

@@ -35,15 +35,16 @@ const plan = withDefaults({
   },
 });
 
-function obligations(facts: Partial<Facts>) {
+function decided(facts: Partial<Facts>) {
   const known: Facts = {
     ...{ gate: "propose", source: "server", principal: { kind: "human" }, namesAreOwn: true },
     ...{ environmentMicroUsdPerHour: 0, endpointMicroUsdPerHour: 0 },
     breaker: { state: "closed", failures: 0, limit: 3 },
     ...facts,
   };
-  return decide(set, { plan, planDigest: planDigest(plan), facts: known, prices, settings }).obligations;
+  return decide(set, { plan, planDigest: planDigest(plan), facts: known, prices, settings });
 }
+const obligations = (facts: Partial<Facts>) => decided(facts).obligations;
 const statusOf = (facts: Partial<Facts>, kind: EvidenceKind) =>
   obligations(facts).find((one) => one.kind === "evidence" && one.of === kind)?.status;
 
@@ -70,4 +71,11 @@ test("a plan lacks what is missing, but for the signature that comes with its ap
     { of: "provenance", clauses: ["CP-1"], what: "Build provenance" },
   ]);
   expect(lacksOf(obligations({ ...facts, source: "shipped" }))).toEqual([]);
+});
+
+test("whoever reads that evidence is due hears why what there is does not count", () => {
+  const { findings } = decided({ evidenceProblems: { tests: "the signature is older than evidence may be" } });
+  const messageOf = (clause: string) => findings.find((finding) => finding.clause === clause)?.message;
+  expect(messageOf("CP-5")).toContain("(the signature is older than evidence may be)");
+  expect(messageOf("P2")).not.toContain("(");
 });
