@@ -83,6 +83,9 @@ test("a table or a model that would keep a worker busy is refused unread", () =>
   expect(baselineFit({ model: WIDE, baseline: large, monitor: MONITOR })).toMatchObject({
     problem: expect.stringContaining("at most"),
   });
+  for (const csv of [`a\n${"1\n".repeat(1_000_001)}`, `a,b,c,d,e,f\n${",,,,,\n".repeat(840_000)}`]) {
+    expect(readColumns(Buffer.from(csv))).toMatchObject({ problem: { message: expect.stringContaining("a sample") } });
+  }
   const busy = Buffer.concat([WIDE, Buffer.alloc(4_100_000, Buffer.from([0x08, 0x01]))]);
   expect(fitOf(busy, "a,b\n1,2\n")).toMatchObject({ problem: "The artifact is not an ONNX model." });
 });

@@ -13,6 +13,9 @@ export interface Column {
 }
 
 const COLUMNS_MAX = 10_000;
+/** A worker goes through them in about a second; a baseline needs a fraction of either. */
+const ROWS_MAX = 1_000_000;
+const CELLS_MAX = 5_000_000;
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 const WHOLE = /^[+-]?\d+$/;
 const BOOLEAN = /^(0|1|true|false)$/i;
@@ -42,6 +45,9 @@ export function readColumns(csv: Uint8Array): Parsed<{ columns: Column[]; rows: 
       return problem(`row ${rows + 1} of the baseline has ${record.length} values and the header ${columns.length}`);
     }
     rows += 1;
+    if (rows > ROWS_MAX || rows * columns.length > CELLS_MAX) {
+      return problem(`the baseline has more than ${ROWS_MAX} rows or ${CELLS_MAX} values; a sample of it will do`);
+    }
     for (const [at, column] of columns.entries()) look(column, record[at]?.trim() ?? "");
   }
   if (records.isBroken) return problem("a quoted value of the baseline does not end");
