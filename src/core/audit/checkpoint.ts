@@ -1,21 +1,25 @@
 import type { Parsed } from "../error.ts";
-import type { TreeHead } from "./export.ts";
 import { formatSignedNote, type NoteSignature, parseSignedNote, type SignedNote } from "./signed-note.ts";
-import { cosignedAtSeconds, isCosignature, isSignedBy, type KeyType, type VerifierKey } from "./verifier-key.ts";
+import {
+  cosignedAtSeconds,
+  isCosignature,
+  isSignedBy,
+  type KeyType,
+  type NamedTreeHead,
+  type VerifierKey,
+} from "./verifier-key.ts";
 
 /**
  * Checkpoints of a tenant's log as C2SP specifies them (tlog-checkpoint): a signed note of three lines, the log's
  * origin, its size, and base64 of its root. Extension lines are not written and not accepted: nobody would check them.
  */
-export interface Checkpoint extends TreeHead {
-  /** `continuum/<installation>/<tenant>`: which log of which installation this is; also the name of the log's keys. */
-  origin: string;
-}
+export type Checkpoint = NamedTreeHead;
 
-const ORIGIN = /^continuum\/([0-9a-f]{16})\/([a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?)(?:\/restored-([0-9]{1,15}))?$/;
+/** Which log of which installation it is; also the name of the log's keys, and of the folder that archives keep it in. */
+const ORIGIN = /^continuum\/[0-9a-f]{16}\/([A-Za-z0-9][A-Za-z0-9._-]{0,62})(?:\/restored-[0-9]{1,15})?$/;
 
 /**
- * The name of a log. Each restore of a backup begins a log of its own: what it says of the time after the backup is
+ * The name of a log: `continuum/<installation>/<tenant>`. Each restore of a backup begins a log of its own: what it says of the time after the backup is
  * another story than the one that was published, and a log never signs two.
  */
 export function logOrigin(of: { installation: string; tenant: string; restoredAtMs: number | null }): string {
@@ -25,7 +29,7 @@ export function logOrigin(of: { installation: string; tenant: string; restoredAt
 
 /** The tenant whose log it is; undefined when this is no origin of ours. */
 export function tenantOfOrigin(origin: string): string | undefined {
-  return ORIGIN.exec(origin)?.[2];
+  return ORIGIN.exec(origin)?.[1];
 }
 
 export function checkpointText({ origin, size, rootHash }: Checkpoint): string {

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import type { Parsed } from "../error.ts";
-import type { Checkpoint } from "./checkpoint.ts";
+import type { TreeHead } from "./export.ts";
 import { type NoteSignature, noteKeyId } from "./signed-note.ts";
 
 /**
@@ -26,6 +26,11 @@ export interface VerifierKey {
   publicKey: Buffer;
   /** The text it is given as. */
   vkey: string;
+}
+
+/** A log's name with its size and root: what a checkpoint says. */
+export interface NamedTreeHead extends TreeHead {
+  origin: string;
 }
 
 interface TypeOfKey {
@@ -97,7 +102,7 @@ export function parseVerifierKeys(text: string): Parsed<VerifierKey[]> {
 /** Whether this key made the signature over the checkpoint with that text. Never throws. */
 export function isSignedBy(
   key: VerifierKey,
-  signed: { text: string; checkpoint: Checkpoint; signature: NoteSignature },
+  signed: { text: string; checkpoint: NamedTreeHead; signature: NoteSignature },
 ): boolean {
   const message = signedMessage(key, signed);
   if (message === undefined) return false;
@@ -115,7 +120,7 @@ export function cosignedAtSeconds({ signature }: NoteSignature): number {
 
 function signedMessage(
   key: VerifierKey,
-  { text, checkpoint, signature: { signature } }: { text: string; checkpoint: Checkpoint; signature: NoteSignature },
+  { text, checkpoint, signature: { signature } }: { text: string; checkpoint: NamedTreeHead; signature: NoteSignature },
 ): { bytes: Buffer; signature: Buffer } | undefined {
   if (!isCosignature(key)) return { bytes: Buffer.from(text, "utf8"), signature };
   if (signature.length <= 8) return undefined;
@@ -128,7 +133,7 @@ function signedMessage(
 }
 
 /** The `cosigned_message` of tlog-cosignature for a whole tree. */
-function subtreeMessage(cosigner: string, seconds: bigint, { origin, size, rootHash }: Checkpoint): Buffer {
+function subtreeMessage(cosigner: string, seconds: bigint, { origin, size, rootHash }: NamedTreeHead): Buffer {
   const numbers = (...values: bigint[]) => {
     const bytes = Buffer.alloc(values.length * 8);
     for (const [at, value] of values.entries()) bytes.writeBigUInt64BE(value, at * 8);

@@ -5,6 +5,8 @@ import type { Operation } from "../../contract/operation.ts";
 import { type OperationName, operations } from "../../contract/operations.ts";
 import { signPayload } from "../../core/approval/testing/consents.ts";
 import { verifyExport } from "../../core/audit/export.ts";
+import { parseVerifierKeys } from "../../core/audit/verifier-key.ts";
+import { verifyRolloutProof } from "../../core/audit/verify-rollout-proof.ts";
 import { generateSigningKey } from "../../core/evidence/signing-key.ts";
 import { localSigstore } from "../../core/evidence/testing/local-sigstore.ts";
 import { planOf, RELYING_PARTY, testEvidence } from "../../service/testing/service-fixture.ts";
@@ -176,6 +178,16 @@ test("who may, what is in force, and what was done", async () => {
   expect(verifyExport(Buffer.from(exported.text))).toMatchObject({ ok: true });
   const subject = String(listOf(await perform("audit.list"))[0]?.["subject"]);
   await perform("audit.prove", { params: { subject } });
+  const [rollout] = listOf(await perform("rollouts.list"));
+  const id = String(rollout?.["id"]);
+  const { proof } = (await perform("audit.prove-rollout", { params: { id } })).body as { proof: string };
+  const { keys } = (await perform("audit.keys")).body as { keys: { vkey: string }[] };
+  const trusted = parseVerifierKeys(keys.map(({ vkey }) => vkey).join("\n"));
+  expect(verifyRolloutProof(Buffer.from(proof), trusted.ok ? trusted.value : [])).toMatchObject({
+    ok: true,
+    story: { rollout: id },
+  });
+  expect(listOf(await perform("audit.checkpoints")).length).toBeGreaterThan(0);
 });
 
 test("which pipelines are trusted", async () => {
