@@ -118,7 +118,8 @@ describe("an approval with MFA and a signature", () => {
     await expect(ann.approve(rollout, { bundle, stepUp: totp("000000") })).rejects.toEqual(refused("step-up-failed"));
     expect(await phaseOf(rollout)).toBe("AwaitingApproval");
     const { items } = await on.call("audit.list", admin, { query: { subject: "approvals.approve", limit: 200 } });
-    const reasons = items.filter(({ actor }) => actor === "ann").map(({ details }) => details["reason"]);
+    const about = items.filter(({ actor, details }) => actor === "ann" && details["rollout"] === rollout.id);
+    const reasons = about.map(({ details }) => details["reason"]);
     expect(reasons).toEqual(expect.arrayContaining(["signature-required", "step-up-required", "step-up-failed"]));
     // None of it used the statement up.
     expect(await ann.approve(rollout, { bundle, stepUp: totp(ann.code()) })).toMatchObject({ phase: "Verifying" });

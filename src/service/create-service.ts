@@ -1,9 +1,12 @@
 import type { Operation } from "../contract/operation.ts";
+import { environmentSourceOf } from "../contract/operation-environment.ts";
 import { type OperationName, operations } from "../contract/operations.ts";
 import type { ProblemCode } from "../contract/problem.ts";
 import { ContinuumError } from "../core/error.ts";
 import { appendAudit } from "../engine/audit-log.ts";
+import type { Queryable } from "../store/database.ts";
 import { principalByToken } from "../store/queries/principals.ts";
+import { rolloutEnvironment } from "../store/queries/rollout-environment.ts";
 import { approvalHandlers } from "./approvals.ts";
 import { artifactHandlers } from "./artifacts.ts";
 import { auditHandlers } from "./audit.ts";
@@ -12,6 +15,7 @@ import { breakerHandlers } from "./breakers.ts";
 import { endpointHandlers } from "./endpoints.ts";
 import { evidenceHandlers } from "./evidence.ts";
 import type { Handler, Handlers, ServiceParts } from "./handler.ts";
+import { limitedRolesOf, rolesOf } from "./held-roles.ts";
 import { performOnce } from "./idempotency.ts";
 import { identityHandlers } from "./identities.ts";
 import { keyHandlers } from "./keys.ts";
@@ -19,7 +23,7 @@ import { peopleHandlers } from "./people.ts";
 import { planHandlers } from "./plans.ts";
 import { policyHandlers } from "./policy.ts";
 import { actorOf, type Principal } from "./principal.ts";
-import { limitedRolesOf, principalHandlers, rolesOf } from "./principals.ts";
+import { principalHandlers } from "./principals.ts";
 import { requireQuota } from "./quotas.ts";
 import { Refusal } from "./refusal.ts";
 import { rolloutHandlers } from "./rollouts.ts";
@@ -111,7 +115,7 @@ async function call<N extends OperationName>(
   request: ServiceRequest<N>,
 ): Promise<ServiceAnswer<N>> {
   const { input, requestId, idempotencyKey: key } = request;
-  return audited(parts, { name, principal: request.principal }, async () => {
+  return audited(parts, { name, principal: request.principal, input }, async () => {
     const operation: Operation = operations[name];
     const principal = await authorizeHere(parts.database, { operation, input }, request.principal);
     const handler = handlers[name] as unknown as Handler<N>;
@@ -128,14 +132,14 @@ async function call<N extends OperationName>(
 /** A refusal that says something about who tried what stands in the audit log before it is answered. */
 async function audited<Answer>(
   parts: ServiceParts,
-  request: { name: OperationName; principal: Principal },
+  request: { name: OperationName; principal: Principal; input?: unknown },
   perform: () => Promise<Answer>,
 ): Promise<Answer> {
   try {
     return await perform();
   } catch (error) {
     if (error instanceof Refusal && AUDITED.has(error.code)) {
-      await tell(parts, request.name, request.principal, error.code);
+      await tell(parts, request, error.code);
     }
     throw error;
   }
@@ -156,18 +160,34 @@ const AUDITED: ReadonlySet<ProblemCode> = new Set([
   "untrusted-evidence",
 ]);
 
-function tell(parts: ServiceParts, operation: OperationName, principal: Principal, reason: ProblemCode): Promise<void> {
-  return parts.database.transaction((tx) =>
-    appendAudit(tx, {
-      tenant: principal.tenant,
+function tell(
+  parts: ServiceParts,
+  { name: operation, principal, input }: { name: OperationName; principal: Principal; input?: unknown },
+  reason: ProblemCode,
+): Promise<void> {
+  const { tenant } = principal;
+  return parts.database.transaction(async (tx) => {
+    const rollout = await rolloutAsked(tx, { tenant, operation, input });
+    await appendAudit(tx, {
+      tenant,
       atMs: parts.nowMs(),
       actor: actorOf(principal),
       action: "request.refuse",
       subject: `operation:${operation}`,
       outcome: reason === "denied" ? "denied" : "refused",
-      details: { operation, reason },
-    }),
-  );
+      details: { operation, reason, ...(rollout === undefined ? {} : { rollout }) },
+    });
+  });
+}
+
+/** The rollout that a request was about, where there is one of that name: what a stranger makes up is not written down. */
+async function rolloutAsked(
+  db: Queryable,
+  { tenant, operation, input }: { tenant: string; operation: OperationName; input: unknown },
+): Promise<string | undefined> {
+  const id = (input as { params?: { id?: unknown } } | undefined)?.params?.id;
+  if (typeof id !== "string" || environmentSourceOf(operations[operation]) !== "rollout") return undefined;
+  return (await rolloutEnvironment(db, tenant, id)) === undefined ? undefined : id;
 }
 
 /** What the engine and the targets call things, in the public words. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { OperationOutput } from "../contract/operations.ts";
 import { parseVerificationKey } from "../core/evidence/public-key.ts";
 import { appendAudit } from "../engine/audit-log.ts";
+import { readApproverKey } from "../store/queries/approvals.ts";
 import { subjectsOfSigner } from "../store/queries/evidence.ts";
 import { listTrustedKeys, revokeTrustedKey, type TrustedKeyRow, upsertTrustedKey } from "../store/queries/trust.ts";
 import { changeTrust } from "./change-trust.ts";
@@ -42,6 +43,10 @@ async function importKey(parts: ServiceParts, { principal, actor, input }: Call<
   const { keyId, spkiPem } = parsed.value;
   const atMs = parts.nowMs();
   refusePastEnd(notAfter, atMs);
+  if ((await readApproverKey(parts.database, tenant, keyId)) !== undefined) {
+    const message = "The key is a person's own, for their approvals; what else is signed needs a key of its own.";
+    refuse("not-acceptable-now", message, { pointer: "/publicKey" });
+  }
   const change = {
     ...{ tenant, actor, cause: `key-imported/${purpose}/${keyId}/${atMs}` },
     subjects: (tx: Parameters<typeof subjectsOfSigner>[0]) => subjectsOfSigner(tx, tenant, keyId),

@@ -9,7 +9,7 @@ import type { Call, Handlers, ServiceParts } from "./handler.ts";
 import type { Principal } from "./principal.ts";
 import { refuse } from "./refusal.ts";
 import { optionalTime } from "./rollout-view.ts";
-import { type BegunStepUp, beginStepUp, digestBytes, newTotpSecret, openTotp, sealTotp, useTotp } from "./step-up.ts";
+import { beginStepUp, digestBytes, newTotpSecret, openTotp, sealTotp, useTotp } from "./step-up.ts";
 import { findTotpStep, totpEnrolment } from "./totp.ts";
 
 /** How long a secret that was shown waits for its first code. */
@@ -84,21 +84,6 @@ async function confirm(
     await appendAudit(tx, { ...at, action: "totp.confirm", outcome: "accepted", details });
   });
   return factorsView(parts, principal);
-}
-
-/**
- * The second factor of a change to what a person proves themselves with: due once there is any. Undefined when none is.
- * Errors: `step-up-required`, and those of `beginStepUp`.
- */
-export async function factorStepUp(
-  parts: ServiceParts,
-  principal: Principal,
-  given: { stepUp: Parameters<typeof beginStepUp>[2]["stepUp"] | undefined; challenge: Buffer },
-): Promise<BegunStepUp | undefined> {
-  const { stepUp, challenge } = given;
-  if (stepUp !== undefined) return beginStepUp(parts, principal, { stepUp, challenge });
-  if (!(await hasSecondFactor(parts.database, principal))) return undefined;
-  return refuse("step-up-required", "You have a second factor: show it with this request.");
 }
 
 export async function hasSecondFactor(db: Queryable, principal: Principal): Promise<boolean> {

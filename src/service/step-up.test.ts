@@ -183,6 +183,8 @@ describe("a key of one's own", () => {
     await expect(on.call("me.keys.statement", jan.principal, { body: taken })).rejects.toEqual(
       refused("not-acceptable-now"),
     );
+    const theirs = { purpose: "manifest" as const, publicKey: leo.key.publicKey.spkiPem };
+    await expect(on.call("keys.import", admin, { body: theirs })).rejects.toEqual(refused("not-acceptable-now"));
     const { key, body } = bodyOf();
     await on.call("keys.import", admin, { body: { purpose: "tests", publicKey: key.publicKey.spkiPem } });
     await expect(on.call("me.keys.statement", jan.principal, { body })).rejects.toEqual(refused("not-acceptable-now"));

@@ -87,7 +87,6 @@ const consentSchema = z.discriminatedUnion("predicateType", [
   }),
 ]);
 
-export type ConsentStatement = z.infer<typeof consentSchema>;
 export type RolloutConsent = z.infer<typeof rolloutPredicate>;
 export type PolicyConsent = z.infer<typeof policyPredicate>;
 export type KeyConsent = z.infer<typeof keyPredicate>;
