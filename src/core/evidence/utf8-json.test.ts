@@ -6,16 +6,20 @@ import { parseUtf8Json } from "./utf8-json.ts";
 const BYTES_MAX = 8 * 1024 * 1024;
 const parse = (json: string | Uint8Array): unknown => parseUtf8Json(json, BYTES_MAX);
 
+const leaf = fc.oneof(fc.string({ maxLength: 6, unit: "grapheme" }), fc.integer(), fc.boolean(), fc.constant(null));
+const values = fc.oneof(
+  leaf,
+  fc.array(fc.oneof(leaf, fc.dictionary(fc.string({ maxLength: 4 }), leaf, { maxKeys: 4 }))),
+);
+
 test("whatever JSON writes is read as JSON reads it", () => {
   fc.assert(
-    fc.property(fc.jsonValue({ maxDepth: 3, noUnicodeString: false }), (value) => {
+    fc.property(values, (value) => {
       const text = JSON.stringify(value);
-      // Large numbers without a fraction cannot be held exactly, and are refused.
-      fc.pre(!/__proto__|\\u0000|\\ud[89a-f]/i.test(text) && !/[0-9]{16}|e\+/.test(text));
+      fc.pre(!text.includes("__proto__") && !text.includes("\\u0000"));
       expect(parse(text)).toEqual(JSON.parse(text));
       expect(parse(Buffer.from(text))).toEqual(JSON.parse(text));
     }),
-    { numRuns: 60 },
   );
 });
 
