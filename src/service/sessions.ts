@@ -10,9 +10,9 @@ import {
   type SessionMethod,
   touchSession,
 } from "../store/queries/sessions.ts";
+import { limitedRolesOf, rolesOf } from "./held-roles.ts";
 import type { PeopleParts } from "./people-parts.ts";
 import type { Principal } from "./principal.ts";
-import { limitedRolesOf, rolesOf } from "./principals.ts";
 
 const SHAPE = /^cts_[A-Za-z0-9_-]{43}$/;
 /** A session that is used all the time is written once in this while, and not with each request. */
