@@ -41,6 +41,11 @@ const OFFLINE = [
   "backup restore",
 ];
 
+/** Nobody is asked there: what is trusted is only written down. */
+const PIPELINES = {
+  CONTINUUM_WORKLOAD_IDENTITY_ISSUER: "https://token.actions.githubusercontent.com",
+  CONTINUUM_WORKLOAD_IDENTITY_AUDIENCE: "continuum.test",
+};
 /** Webhooks of this test go to loopback. */
 const RECEIVING = { CONTINUUM_WEBHOOKS_INTERNAL_HOSTS: "127.0.0.1", CONTINUUM_WEBHOOKS_PLAIN_HTTP_HOSTS: "127.0.0.1" };
 
@@ -106,7 +111,7 @@ function startServer(): Promise<ChildProcess> {
   ];
   const child = spawn(process.execPath, argv, {
     cwd: folder,
-    env: { PATH: process.env["PATH"], HOME: folder, CONTINUUM_WORKER_OPS_PORT: "0", ...RECEIVING },
+    env: { PATH: process.env["PATH"], HOME: folder, CONTINUUM_WORKER_OPS_PORT: "0", ...RECEIVING, ...PIPELINES },
     stdio: ["ignore", "pipe", "pipe"],
   });
   return new Promise((resolve, reject) => {
@@ -246,7 +251,8 @@ describe("every command that speaks to a server", () => {
     await ok(approve, { token: person.secret });
     await ok(`token revoke ${person.id}`);
     expect((await run("rollout list", { token: person.secret })).code).toBe(77);
-    expect((await json<{ items: unknown[] }>("token list")).items).toHaveLength(3);
+    const { items } = await json<{ items: { id: string; revokedAt: string | null }[] }>("token list");
+    expect(items.find((token) => token.id === person.id)?.revokedAt).not.toBeNull();
     // Staging needs a signed manifest as well, and says so instead of going on.
     expect(await run(`rollout watch ${id} --timeout 60s`)).toMatchObject({
       code: 2,
@@ -366,6 +372,16 @@ describe("every command that speaks to a server", () => {
     expect((await run("person invite pia --role aprover")).err).toMatch(/unknown role "aprover"/);
   });
 
+  it("trusts a pipeline whose jobs bring an identity token, and stops", async () => {
+    const workflow = "acme/churn/.github/workflows/deploy.yml@refs/heads/main";
+    const trust = `workload trust ci --repository acme/churn --workflow ${workflow}`;
+    expect(await run(trust)).toMatchObject({ code: 64, err: expect.stringContaining("--ref") });
+    const made = await json<{ id: string }>(`${trust} --ref refs/heads/main --role proposer@staging --expires 10m`);
+    expect(made).toMatchObject({ principal: "ci", roles: ["proposer@staging"], tokenSeconds: 600 });
+    expect(await ok("workload list")).toContain("acme/churn");
+    expect(await ok(`workload remove ${made.id}`)).toContain("trusted no more");
+  });
+
   it("tells a receiver of its own what happens, and says how that went", async () => {
     const got = await startReceiver();
     try {
@@ -388,7 +404,8 @@ describe("every command that speaks to a server", () => {
       expect((await run(`webhook test ${made.id}`)).err).toContain("webhook update --enable");
       expect(await ok("webhook list")).not.toContain("whsec_");
       expect(await json(`webhook get ${made.id}`)).toMatchObject({ enabled: false, disabledReason: "operator" });
-      const agent = await json<{ secret: string }>("token create bot --kind agent --owner bo --role admin");
+      expect((await run("token create bot --kind agent --owner bo --role admin")).err).toContain("humans-only");
+      const agent = await json<{ secret: string }>("token create bot --kind agent --owner bo --role operator");
       expect((await run("webhook list", { token: agent.secret })).err).toContain("humans-only");
       expect((await run("webhook create https://10.0.0.1/")).code).toBe(64);
       await ok(`webhook delete ${made.id}`);
