@@ -29,10 +29,13 @@ test("passkeys are bound to what is set, or to localhost where the API listens f
 
 test("an identity provider's groups give the roles that are there, and a misspelt one ends the start", () => {
   const provider = { CONTINUUM_OIDC_ISSUER: "https://id.example", CONTINUUM_OIDC_CLIENT_ID: "continuum" };
-  const { oidc } = peopleOf({ ...provider, CONTINUUM_OIDC_ROLES: "ML leads=approver+budget-owner, ml=viewer" });
+  const { oidc } = peopleOf({
+    ...provider,
+    CONTINUUM_OIDC_ROLES: "ML leads=approver@production+budget-owner, ml=viewer",
+  });
   expect(oidc).toMatchObject({ tenant: "default", algorithm: "RS256" });
   expect([...(oidc?.roles ?? [])]).toEqual([
-    ["ML leads", ["approver", "budget-owner"]],
+    ["ML leads", ["approver@production", "budget-owner"]],
     ["ml", ["viewer"]],
   ]);
   expect(() => peopleOf({ ...provider, CONTINUUM_OIDC_ROLES: "ml=aprover" })).toThrow(/no role "aprover"/);

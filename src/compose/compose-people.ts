@@ -1,5 +1,5 @@
 import type { Config } from "../config/schema.ts";
-import { ROLES, type Role } from "../contract/operation.ts";
+import { GRANTABLE_ROLES, type GrantableRole, ROLES } from "../contract/operation.ts";
 import { ContinuumError } from "../core/error.ts";
 import { localSecrets } from "../drivers/secrets/local/local-secrets.ts";
 import type { OidcParts, PeopleParts, RelyingParty } from "../service/people-parts.ts";
@@ -51,16 +51,16 @@ function oidcOf({ oidc, tenant }: PeopleConfig): OidcParts | undefined {
 }
 
 /** `VALUE=role+role, VALUE=role`, whose form the settings have checked. */
-function rolesByValue(text: string): ReadonlyMap<string, readonly Role[]> {
+function rolesByValue(text: string): ReadonlyMap<string, readonly GrantableRole[]> {
   const pairs = text.split(",").map((pair) => pair.split("="));
   return new Map(pairs.map(([value = "", roles = ""]) => [value.trim(), roles.trim().split("+").map(knownRole)]));
 }
 
-function knownRole(name: string): Role {
-  const role = ROLES.find((one) => one === name);
+function knownRole(name: string): GrantableRole {
+  const role = GRANTABLE_ROLES.find((one) => one === name);
   if (role !== undefined) return role;
   throw new ContinuumError(
     "unknown-role",
-    `bad setting oidc.roles, there is no role ${JSON.stringify(name)}, must be one of ${ROLES.join(", ")}`,
+    `bad setting oidc.roles, there is no role ${JSON.stringify(name)}, must be one of ${ROLES.join(", ")}, or one in an environment, such as approver@production`,
   );
 }

@@ -87,7 +87,7 @@ export const peopleSettings = {
         .string()
         .max(4096)
         .regex(
-          /^([^=,+]+=[a-z-]+(\+[a-z-]+)*( *, *[^=,+]+=[a-z-]+(\+[a-z-]+)*)*)?$/,
+          /^([^=,+]+=[a-z@-]+(\+[a-z@-]+)*( *, *[^=,+]+=[a-z@-]+(\+[a-z@-]+)*)*)?$/,
           "must be VALUE=role, with + between the roles of one value and commas between values",
         )
         .default("")

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { Secret, TOTP } from "otpauth";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { removePasskeys } from "../store/queries/passkeys.ts";
+import { settleRestored } from "../store/queries/restored-work.ts";
 import { confirmTotp, storePendingTotp } from "../store/queries/totp.ts";
 import { verifyPasskeyStepUp } from "./passkeys.ts";
 import { sealTotp } from "./step-up.ts";
@@ -219,6 +220,15 @@ describe("a session", () => {
     const { signedIn } = await on.enrolled("pam");
     await on.database.query("UPDATE principals SET roles = '{viewer}' WHERE tenant = 'acme' AND id = 'pam'");
     expect(await on.person(signedIn.secret)).toMatchObject({ roles: [] });
+  });
+
+  test("does not come back with a backup: what was ended since must stay ended", async () => {
+    const { key, signedIn } = await on.enrolled("rob");
+    const open = await on.call("me.enroll", await on.by("new", { roles: ["viewer"] }), { body: {} });
+    await on.database.transaction((tx) => settleRestored(tx, Date.now()));
+    expect(await on.person(signedIn.secret)).toBeUndefined();
+    await expect(on.enrol(open.code, new SoftwareAuthenticator(ORIGIN))).rejects.toMatchObject(refused);
+    expect(await on.person((await on.withPasskey(key)).secret)).toMatchObject({ id: "rob" });
   });
 
   test("lies in the database as a hash alone", async () => {

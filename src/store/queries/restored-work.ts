@@ -34,6 +34,10 @@ export async function settleRestored(
   );
   // Clients that saw a newer policy than the backup holds would take this one for an old one given back.
   await tx.query("UPDATE policy_active SET sequence = sequence + $1", [ACTIVATION_STEP]);
+  // What was ended or used up after the backup must not open anything again; people sign in anew.
+  await tx.query("UPDATE sessions SET ended_at = coalesce(ended_at, $1)", [new Date(atMs)]);
+  await tx.query("DELETE FROM enrolments");
+  await tx.query("DELETE FROM sign_in_challenges");
   const open = await tx.query<{ count: number }>("SELECT count(*) AS count FROM rollouts WHERE NOT terminal");
   return { openRollouts: open.rows[0]?.count ?? 0, generation: rows[0]?.generation ?? 0 };
 }

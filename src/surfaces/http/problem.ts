@@ -5,7 +5,7 @@ import { Refusal } from "../../service/refusal.ts";
 const TYPE_PREFIX = "urn:continuum:problem:";
 
 /** The answer to a request that failed, as RFC 9457 says. */
-export function problemResponse(problem: ProblemDetails, headers: Record<string, string> = {}): Response {
+export function problemResponse(problem: ProblemDetails, headers: Readonly<Record<string, string>> = {}): Response {
   return new Response(JSON.stringify(problem), {
     status: problem.status,
     headers: { "content-type": "application/problem+json", ...headers },

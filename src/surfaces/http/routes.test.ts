@@ -190,6 +190,58 @@ test("who may, what is in force, and what was done", async () => {
   expect(listOf(await perform("audit.checkpoints")).length).toBeGreaterThan(0);
 });
 
+test("a policy that one person proposes and another one activates", async () => {
+  const olga = (await on.principal("olga-p", "human", ["policy-admin"])).token;
+  const ada = (await on.principal("ada-p", "human", ["policy-admin"])).token;
+  const before = String((await perform("policy.list")).body["digest"]);
+  const body = { files: [{ path: "prices.json", text: await pricesOf(before) }] };
+  const proposed = await perform("policy.propose", { token: olga, body });
+  const { digest } = proposed.body["version"] as { digest: string };
+  const params = { digest };
+  expect(listOf(await perform("policy.versions")).map((one) => one["state"])).toEqual(["proposed", "active"]);
+  expect((await perform("policy.diff", { params })).body).toMatchObject({ before, after: digest, changes: [] });
+  const statement = (await perform("policy.statement", { token: ada, params })).body;
+  expect(statement["requires"]).toEqual({ mfa: true, signed: true });
+  const path = `/v1/policy/versions/${digest}/activate`;
+  const unsigned = await on.ask(path, { method: "POST", token: ada, body: { nonce: statement["nonce"] } });
+  expect([unsigned.status, unsigned.body["code"]]).toEqual([403, "signature-required"]);
+  const prove = await approverOf(ada);
+  const signed = prove(await perform("policy.statement", { token: ada, params }));
+  const activated = await perform("policy.activate", { token: ada, params, body: signed });
+  expect(activated.body).toMatchObject({ digest, state: "active" });
+  expect((await perform("policy.bundle")).body).toMatchObject({ policyDigest: digest, sequence: 2 });
+  await perform("policy.propose", { token: ada, body: { digest: before } });
+  await perform("policy.withdraw", { token: ada, params: { digest: before } });
+});
+
+/** Enrols a key and one-time codes for the person of a token; answers how they sign a statement. */
+async function approverOf(token: string): Promise<(statement: Answer) => object> {
+  const secret = String((await perform("me.totp.enroll", { token })).body["secret"]);
+  const totp = new TOTP({ secret: Secret.fromBase32(secret) });
+  const code = () => {
+    on.clock.offsetMs += 30_000;
+    return totp.generate({ timestamp: Date.now() + on.clock.offsetMs });
+  };
+  await perform("me.totp.confirm", { token, body: { code: code() } });
+  const key = generateSigningKey(randomBytes);
+  const prove = ({ body }: Answer) => ({
+    bundle: JSON.parse(signPayload(key, Buffer.from(String(body["payload"]), "base64"))),
+    stepUp: { kind: "totp", code: code() },
+  });
+  const own = { publicKey: key.publicKey.spkiPem };
+  const enrolling = await perform("me.keys.statement", { token, body: own });
+  await perform("me.keys.enroll", { token, body: { ...own, ...prove(enrolling) } });
+  return prove;
+}
+
+/** The prices of a version with a space more: another policy that decides alike. */
+async function pricesOf(digest: string): Promise<string> {
+  const { files } = (await perform("policy.show", { params: { digest } })).body as {
+    files: { path: string; text: string }[];
+  };
+  return `${files.find(({ path }) => path === "prices.json")?.text} `;
+}
+
 test("which pipelines are trusted", async () => {
   const claims = {
     repository: "acme/churn",

@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RELYING_PARTY } from "../../service/testing/service-fixture.ts";
 import { cookieOf, fromOwnPage, signInByPasskey } from "./testing/browser-like.ts";
@@ -112,6 +113,18 @@ describe("signing in", () => {
       ...{ passkey: true, oidc: false, origin: RELYING_PARTY.origin },
     });
   });
+});
+
+test("an answer to what is no HTTP carries the same headers", async () => {
+  const { port, hostname } = new URL(on.url);
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let text = "";
+  const socket = connect(Number(port), hostname, () => socket.write("NONSENSE\r\n\r\n"));
+  socket.on("data", (chunk) => {
+    text += chunk;
+  });
+  socket.on("close", () => resolve(text));
+  expect(await promise).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n(?:.+\r\n)*x-content-type-options: nosniff\r\n/);
 });
 
 describe("the page", () => {

@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { RequestError } from "@hono/node-server";
 import { problemDetails, problemOf, problemResponse } from "./problem.ts";
+import { SECURITY_HEADERS } from "./security-headers.ts";
 
 /** Answers what is no HTTP, or HTTP that is not spoken here, as every other refusal: by a problem, and not by silence. */
 export function refuseUnreadable(server: Server): void {
@@ -14,24 +15,26 @@ export function refuseUnreadable(server: Server): void {
       return;
     }
     const body = problemText(reasonOf(error.code));
-    const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nconnection: close`;
-    socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    const lines = Object.entries(headersOf(body)).map(([name, value]) => `${name}: ${value}`);
+    socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join("\r\n")}\r\n\r\n${body}`);
   });
   server.on("checkExpectation", (_request, response) => {
     const body = problemText("Only 100-continue can be expected: leave the header out.");
-    const length = Buffer.byteLength(body);
-    response
-      .writeHead(400, { "content-type": "application/problem+json", "content-length": length, connection: "close" })
-      .end(body);
+    response.writeHead(400, headersOf(body)).end(body);
   });
+}
+
+function headersOf(body: string): Record<string, string> {
+  const own = { "content-type": "application/problem+json", "content-length": String(Buffer.byteLength(body)) };
+  return { ...SECURITY_HEADERS, ...own, connection: "close" };
 }
 
 /** A request that was parsed and has no address that could be looked at: its host or its target is none. */
 export function unreadableResponse(error: unknown): Response {
   const requestId = randomUUID();
-  if (!(error instanceof RequestError)) return problemResponse(problemOf(error, requestId));
+  if (!(error instanceof RequestError)) return problemResponse(problemOf(error, requestId), SECURITY_HEADERS);
   const detail = "The request's host or its target is no address: send a path, and the host that is asked.";
-  return problemResponse(problemDetails({ code: "malformed-request", detail, requestId }));
+  return problemResponse(problemDetails({ code: "malformed-request", detail, requestId }), SECURITY_HEADERS);
 }
 
 function problemText(detail: string): string {

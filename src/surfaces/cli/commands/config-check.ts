@@ -40,8 +40,10 @@ function startProblems(config: Config, { variables }: Environment): string[] {
     "webhooks.keyReference": config.webhooks,
     "policy.keyReference": config.policy,
     "audit.keyReference": config.audit,
+    "tls.key": { keyReference: config.tls.key },
+    "oidc.clientSecretReference": { keyReference: config.oidc.clientSecretReference },
   };
-  const missing = Object.entries(references).flatMap(([setting, { keyReference }]) => {
+  const missing = Object.entries(references).flatMap(([setting, { keyReference = "" }]) => {
     const name = /^env:(.*)$/.exec(keyReference)?.[1];
     return name === undefined || variables[name]
       ? []
