@@ -121,6 +121,16 @@ describe("evidence on arrival", () => {
     });
   });
 
+  test("by somebody who may sign plans and images says by its kind which of them it is of", async () => {
+    const key = newKey();
+    for (const purpose of ["manifest", "image"] as const)
+      await on.call("keys.import", admin, { body: { purpose, publicKey: key.publicKey.spkiPem } });
+    const bundle = statement(`sha256:${"7".repeat(64)}`, COSIGN_SIGN_TYPE, null, key);
+    await expect(kit.give(bundle)).rejects.toMatchObject({ message: expect.stringContaining("by the kind") });
+    const stored = await on.call("evidence.add", ci, { body: { bundle, kind: "image-signature" } });
+    expect(stored).toMatchObject({ kind: "image-signature" });
+  });
+
   test("is refused when it was made in simulation, whatever it pretends to be about", async () => {
     const digest = await newDigest();
     for (const kind of ["tests", "manifest-signature", "image-signature", "provenance"] as const) {

@@ -8,6 +8,7 @@ import {
   type EvidenceRow,
   insertEvidence,
   listEvidence,
+  readBySignature,
   readEvidence,
   revokeEvidence,
 } from "../store/queries/evidence.ts";
@@ -54,11 +55,9 @@ async function add(parts: ServiceParts, { principal, actor, input }: Call<"evide
   const accepted = await parts.signatures.live.accept(given, {
     ...{ trust: await loadTrust(parts.database, tenant), nowMs },
     ...(message === undefined ? {} : { message }),
+    ...(wanted === undefined ? {} : { wanted }),
   });
   if (!accepted.ok) return refuse("untrusted-evidence", `The evidence was refused: ${accepted.reason}.`);
-  if (wanted !== undefined && accepted.kind !== wanted) {
-    return refuse("untrusted-evidence", `The evidence was refused: it is of the kind ${accepted.kind}, not ${wanted}.`);
-  }
   const rows = accepted.subjectDigests.map((subjectDigest) =>
     rowOf(accepted, { subjectDigest, by: principal.id, nowMs }),
   );
@@ -72,7 +71,7 @@ async function add(parts: ServiceParts, { principal, actor, input }: Call<"evide
       const at = { tenant, atMs: nowMs, actor, action: "evidence.add", outcome: "accepted" as const };
       await appendAudit(tx, { ...at, subject: `artifact:${subjectDigest}`, details });
     }
-    return readEvidence(tx, tenant, id);
+    return readBySignature(tx, tenant, accepted.signature);
   });
   const [first] = stored;
   return first === undefined ? notFound("evidence") : view(first);
@@ -90,12 +89,12 @@ async function signedBytes(
 }
 
 function rowOf(
-  { id, kind, predicateType, keyId, signer, result, provenAtMs }: Accepted,
+  { id, signature, kind, predicateType, keyId, signer, result, provenAtMs }: Accepted,
   { subjectDigest, by, nowMs }: { subjectDigest: string; by: string; nowMs: number },
 ) {
   const { issuer, subject } = signer.kind === "identity" ? signer : { issuer: null, subject: null };
   return {
-    ...{ id, subjectDigest, kind, predicateType, keyId, issuer, subject, result, addedBy: by },
+    ...{ id, signature, subjectDigest, kind, predicateType, keyId, issuer, subject, result, addedBy: by },
     addedAt: new Date(nowMs),
     provenAt: provenAtMs === null ? null : new Date(provenAtMs),
   };

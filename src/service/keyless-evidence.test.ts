@@ -80,6 +80,19 @@ describe("evidence by an identity", () => {
     expect(piece).toMatchObject({ kind: "provenance", identity: WORKFLOW, provenAt: expect.stringMatching(/Z$/) });
   });
 
+  test("is one piece with whatever stands beside its signature, and stays revoked", async () => {
+    await pin();
+    await trust("provenance");
+    const bundle = provenance((await kit.model("keyless again")).slice("store:".length));
+    const { id } = await kit.give(bundle);
+    await on.call("evidence.revoke", admin, { params: { id }, body: { reason: "The runner was taken over." } });
+    const dressed = structuredClone(bundle) as { verificationMaterial: Record<string, unknown> };
+    dressed.verificationMaterial["timestampVerificationData"] = { rfc3161Timestamps: [] };
+    const again = await kit.give(dressed as unknown as Record<string, unknown>);
+    expect(again).toMatchObject({ id, revoked: { by: admin.id } });
+    expect(await on.call("audit.verify", admin)).toMatchObject({ ok: true });
+  });
+
   test("carries a staging plan to its end, and no further once the root or the identity is gone", async () => {
     await pin();
     await trust("manifest");

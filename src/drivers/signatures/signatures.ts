@@ -70,7 +70,10 @@ export interface EvidenceContext {
   message?: Uint8Array;
 }
 
-export type AcceptContext = Pick<EvidenceContext, "trust" | "nowMs" | "message">;
+export type AcceptContext = Pick<EvidenceContext, "trust" | "nowMs" | "message"> & {
+  /** What it must be: a signature by someone who may sign plans and images says not by itself which it is of. */
+  wanted?: SignedKind;
+};
 
 export type EvidenceVerdict =
   | { ok: true; kind: EvidenceKind; keyId: string; provenAtMs: number | null; simulated: boolean }
@@ -88,8 +91,10 @@ export interface Accepted {
   signer: SignerName;
   keyId: string;
   provenAtMs: number | null;
-  /** `sha256:...`: the same for every way of writing the same signature of the same bytes. */
+  /** `sha256:...` of `bundle`. */
   id: string;
+  /** `sha256:...`: the same for every way of writing the same signature of the same bytes, whatever stands around it. */
+  signature: string;
   /** The bundle with nothing in it but what was signed and what proves the signer. */
   bundle: Uint8Array;
 }

@@ -34,6 +34,10 @@ ALTER TABLE evidence ADD COLUMN issuer text;
 ALTER TABLE evidence ADD COLUMN subject text;
 -- When a log or a timestamp authority saw it; null where nobody but us can say, and added_at counts.
 ALTER TABLE evidence ADD COLUMN proven_at timestamptz;
+-- Names what was signed, by whom and with which signature, whatever else a bundle holds: a piece that was revoked, or is
+-- old, is not made another one by changing what stands around its signature. Null where an older program stored it.
+ALTER TABLE evidence ADD COLUMN signature text;
+CREATE UNIQUE INDEX evidence_signature ON evidence (tenant, signature, subject_digest) WHERE signature IS NOT NULL;
 ALTER TABLE evidence ADD COLUMN revoked_at timestamptz;
 ALTER TABLE evidence ADD COLUMN revoked_by text;
 ALTER TABLE evidence ADD COLUMN revoke_reason text;

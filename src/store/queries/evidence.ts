@@ -31,15 +31,15 @@ const EVIDENCE = `id, subject_digest AS "subjectDigest", kind, predicate_type AS
 export async function insertEvidence(
   tx: Transaction,
   tenant: string,
-  row: Omit<EvidenceRow, "revokedAt" | "revokedBy" | "revokeReason"> & { bundle: Uint8Array },
+  row: Omit<EvidenceRow, "revokedAt" | "revokedBy" | "revokeReason"> & { bundle: Uint8Array; signature: string },
 ): Promise<boolean> {
   const { rowCount } = await tx.query(
     `INSERT INTO evidence (tenant, id, subject_digest, kind, predicate_type, key_id, issuer, subject, result, bundle,
-       added_by, added_at, proven_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`,
+       added_by, added_at, proven_at, signature)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`,
     [
       ...[tenant, row.id, row.subjectDigest, row.kind, row.predicateType, row.keyId, row.issuer, row.subject],
-      ...[row.result, row.bundle, row.addedBy, row.addedAt, row.provenAt],
+      ...[row.result, row.bundle, row.addedBy, row.addedAt, row.provenAt, row.signature],
     ],
   );
   return rowCount > 0;
@@ -50,6 +50,15 @@ export async function readEvidence(db: Queryable, tenant: string, id: string): P
   const { rows } = await db.query<EvidenceRow>(
     `SELECT ${EVIDENCE} FROM evidence WHERE tenant = $1 AND id = $2 ORDER BY added_at, subject_digest`,
     [tenant, id],
+  );
+  return rows;
+}
+
+/** What is stored with exactly this signature, whatever the bundle looks like. */
+export async function readBySignature(db: Queryable, tenant: string, signature: string): Promise<EvidenceRow[]> {
+  const { rows } = await db.query<EvidenceRow>(
+    `SELECT ${EVIDENCE} FROM evidence WHERE tenant = $1 AND signature = $2 ORDER BY added_at, subject_digest`,
+    [tenant, signature],
   );
   return rows;
 }

@@ -20,6 +20,7 @@ interface Question {
   /** By kind, in milliseconds. */
   maxAgeMs: Trust["maxAgeMs"];
   message: Uint8Array | undefined;
+  wanted: SignedKind | undefined;
 }
 
 /** What a signature of a file's bytes is called where a statement has its predicate type. */
@@ -33,9 +34,11 @@ export async function acceptBundle(given: Uint8Array, context: AcceptContext): P
   const bundle = read.value;
   const accepted = { ...context, acceptedAtMs: context.nowMs };
   const input = await trustInput(accepted, { certified: bundle.certified !== null });
-  const { message, trust } = context;
-  const said = judge(bundle, { given, input, message, maxAgeMs: trust.maxAgeMs });
+  const { message, trust, wanted } = context;
+  const said = judge(bundle, { given, input, message, wanted, maxAgeMs: trust.maxAgeMs });
   if (!said.ok) return said;
+  if (wanted !== undefined && said.kind !== wanted)
+    return refusal("wrong-predicate-type", `it is of the kind ${said.kind}, not ${wanted}`);
   const { kind, predicateType, subjectDigests, result, proof } = said;
   if (subjectDigests.length === 0)
     return refusal("malformed-statement", "the statement is about nothing with a SHA-256");
@@ -97,7 +100,7 @@ function manifest({ given, input, maxAgeMs, message }: Question, predicateType: 
 }
 
 /** The statement says only that something was signed; what it is worth, the signer's purpose says. */
-function signed({ given, input, maxAgeMs }: Question): Answer {
+function signed({ given, input, maxAgeMs, wanted }: Question): Answer {
   const ask = (kind: "manifest-signature" | "image-signature", purpose: string): Answer => {
     const question = { ...input, maxAgeMs: maxAgeMs[kind], purpose, predicateType: COSIGN_SIGN_TYPE };
     const verdict = verifyTrusted(given, question);
@@ -106,7 +109,15 @@ function signed({ given, input, maxAgeMs }: Question): Answer {
     return said(kind, { predicateType: COSIGN_SIGN_TYPE, subjectDigests, result: SIGNED }, verdict);
   };
   const asManifest = ask("manifest-signature", "manifest");
-  return asManifest.ok || asManifest.code !== "wrong-purpose" ? asManifest : ask("image-signature", "image");
+  const asImage = ask("image-signature", "image");
+  if (wanted === "manifest-signature") return asManifest;
+  if (wanted === "image-signature") return asImage;
+  if (asManifest.ok && asImage.ok)
+    return refusal(
+      "wrong-purpose",
+      "its signer may sign plans and images alike, so say by the kind which one it is of",
+    );
+  return asManifest.ok || asManifest.code !== "wrong-purpose" ? asManifest : asImage;
 }
 
 const SIGNED = "SIGNED";

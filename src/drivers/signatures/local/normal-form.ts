@@ -12,8 +12,11 @@ import { lowerHalf } from "./lower-half.ts";
 /** A bundle as it is stored, and the one name of what it says. */
 export interface NormalForm {
   /** `sha256:...` over what was signed, by whom and with which signature. */
+  /** Of the bundle's bytes. */
   id: string;
   bundle: Buffer;
+  /** Of what was signed, by whom and with which signature alone. */
+  signature: string;
 }
 
 /**
@@ -26,12 +29,12 @@ export function normalFormOf(bundle: Bundle, key: PublicKey): NormalForm {
     bundle.kind === "dsse"
       ? writeDsseBundle(key, { payloadType: bundle.payloadType, payload: bundle.payload, signature })
       : writeMessageBundle(key, { digest: bundle.messageDigest, hash: bundle.hash, signature });
-  return { id: sha256(text), bundle: Buffer.from(text, "utf8") };
+  return { id: sha256(text), bundle: Buffer.from(text, "utf8"), signature: sha256(text) };
 }
 
 /**
- * The bundle of a certificate's signature as it came: its log entries and timestamps are what proves it. Its name is
- * made of the signature, of what and by whom, for the same signature may be given with other proofs beside it.
+ * The bundle of a certificate's signature as it came: its log entries and timestamps are what proves it, and the same
+ * signature may be given with other ones beside it.
  */
 export function certifiedForm(given: Uint8Array, bundle: Bundle, certified: CertifiedBundle): NormalForm {
   const signed =
@@ -39,7 +42,8 @@ export function certifiedForm(given: Uint8Array, bundle: Bundle, certified: Cert
   const [certificate] = certified.certificates;
   const signature = lowerHalf(bundle.signature, new X509Certificate(certificate).publicKey);
   const parts = [signed, signature, certificate].map((part) => sha256(part));
-  return { id: sha256(`certified ${bundle.kind} ${parts.join(" ")}`), bundle: Buffer.from(given) };
+  const name = sha256(`certified ${bundle.kind} ${parts.join(" ")}`);
+  return { id: sha256(given), bundle: Buffer.from(given), signature: name };
 }
 
 function sha256(bytes: string | Uint8Array): string {
