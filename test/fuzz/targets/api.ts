@@ -145,6 +145,22 @@ const BODIES: readonly unknown[] = [
   ...[{ purpose: "tests", publicKey: "-----BEGIN PUBLIC KEY-----\nMFk=\n-----END PUBLIC KEY-----\n" }],
   ...[{ principal: "bot", kind: "agent", owner: "admin", roles: ["proposer"], expiresInSeconds: 60 }],
   ...[{ url: "https://example.com/x", events: [], description: "d" }, { enabled: false }, { overlapSeconds: 0 }],
+  ...[{ role: "approver" }, { verdict: "justified", comment: "looked at it" }, { code: "123456" }],
+  ...[
+    { publicKey: "-----BEGIN PUBLIC KEY-----", label: "laptop" },
+    { principal: "fay", roles: ["viewer"] },
+  ],
+  ...[
+    { purpose: "tests", issuer: "https://issuer.example", subject: "ci" },
+    { trustedRoot: {} },
+    { reason: "revoked" },
+  ],
+  {
+    principal: "ci",
+    claims: { repository: "a/b", ref: "refs/heads/main", job_workflow_ref: "a/b/x.yml@refs/heads/main" },
+    roles: ["proposer"],
+  },
+  ...[{ files: [{ path: "acme.cedar", text: "" }], comment: "why" }, { program: true }, { digest: DIGEST }],
   ...[{ message: DELIVERY_ID }, { since: "2026-11-23T07:00:00Z" }, {}],
 ];
 
@@ -152,6 +168,7 @@ function bodyOf({ method, body, path }: Operation): fc.Arbitrary<Uint8Array> {
   if (method === "GET" || body === undefined) return fc.constant(Buffer.alloc(0));
   if (body === "bytes") return mutated(["a model"]);
   const fitting = BODIES.filter((one) => body.safeParse(one).success);
+  if (fitting.length === 0) throw new Error(`none of the bodies fits ${method} ${path}: add one that does`);
   const texts = fitting.map((one) => JSON.stringify(one));
   const pool = ["https://[::1]/", "http://169.254.169.254/", "https://example.com:8443/", ...PLANS, path];
   return fc.oneof(
