@@ -11,13 +11,11 @@ export type DatabaseRole = keyof DatabaseRoles;
 export const DATABASE_ROLES: DatabaseRoles = { api: "continuum_api", worker: "continuum_worker" };
 
 /** S, I, U and D for SELECT, INSERT, UPDATE and DELETE. A list in brackets names the columns that may be updated. */
-export type Grants = Readonly<Record<DatabaseRole, string>>;
-
-/** A table of a tenant's that is not named here: whoever adds one may narrow it. */
-export const DEFAULT_GRANTS: Grants = { api: "SIUD", worker: "SIUD" };
+type Grants = Readonly<Record<DatabaseRole, string>>;
 
 /**
- * What each role may do to a table, where that is less than everything. An entry of the audit log can be given its
+ * What each role may do to a table. A table that is not named here is granted to nobody: whoever adds one says who needs
+ * it, and for what. An entry of the audit log can be given its
  * place and nothing else; histories go by retention alone; who may do what is none of a worker's business.
  */
 export const GRANTS: Readonly<Record<string, Grants>> = {
@@ -29,6 +27,7 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
   endpoints: { api: "SIUD", worker: "SIU" },
   rollouts: { api: "SIU", worker: "SIU" },
   rollout_events: { api: "SI", worker: "SID" },
+  jobs: { api: "SIUD", worker: "SIUD" },
   snapshots: { api: "S", worker: "SIU" },
   // A worker may put the program's own policy into force for a tenant that has none, and change nothing of it afterwards.
   policy_versions: { api: "SIU(base_digest)", worker: "SI" },
@@ -48,6 +47,8 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
   installations: { api: "SI", worker: "SI" },
   idempotency_keys: { api: "SIUD", worker: "SD" },
   webhook_endpoints: { api: "SIUD", worker: "SU" },
+  webhook_cursors: { api: "SIU", worker: "SIU" },
+  webhook_deliveries: { api: "SIUD", worker: "SIUD" },
   webhook_attempts: { api: "S", worker: "SI" },
   simulated_state: { api: "SIU", worker: "SIU" },
   passkeys: { api: "SIU", worker: "" },

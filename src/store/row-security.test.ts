@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Database } from "./database.ts";
+import { Database } from "./database.ts";
 import { migrate } from "./migrate.ts";
 import { migrations } from "./migrations/index.ts";
 import { GRANTS, TABLES_OF_NO_TENANT, TENANT_CONDITIONS } from "./roles.ts";
+import { secureTenantTables } from "./row-security.ts";
 import { createTestDatabase, type TestDatabase } from "./testing/test-database.ts";
 
 let on: TestDatabase;
@@ -115,6 +116,7 @@ test("every table is either a tenant's and under forced row-level security, or n
   const unprotected = rows.filter(({ name }) => !Object.hasOwn(TABLES_OF_NO_TENANT, name));
   const policies = ["continuum_api", "continuum_owner", "continuum_worker"];
   expect(unprotected).toEqual(unprotected.map(({ name }) => ({ name, forced: true, policies })));
+  expect(rows.map(({ name }) => name).filter((name) => !Object.hasOwn(GRANTS, name))).toEqual([]);
   const named = [...Object.keys(TABLES_OF_NO_TENANT), ...Object.keys(GRANTS), ...Object.keys(TENANT_CONDITIONS)];
   expect(named.filter((name) => !rows.some((row) => row.name === name))).toEqual([]);
 });
@@ -227,21 +229,56 @@ describe("a connection", () => {
 });
 
 describe("as the owner", () => {
-  test("a program that names a tenant is held to it all the same", async () => {
-    // Superusers pass every policy by, so the policy is read: an owner who is none stands under it.
-    const { rows } = await on.database.query<{ quals: string }>(
-      "SELECT DISTINCT qual AS quals FROM pg_policies WHERE policyname = 'continuum_owner' AND tablename = 'rollouts'",
-    );
-    expect(rows[0]?.quals).toContain("current_setting('continuum.tenant'");
+  // Superusers pass every policy by; who keeps a database of their own is mostly none.
+  test("who is no superuser migrates, sees everything, and is held to a tenant that is named", async () => {
+    const ordinary = await createTestDatabase({ max: 1 });
+    const role = `owner_${process.pid}_${Date.now()}`;
+    const asOwner = new URL(ordinary.url);
+    asOwner.searchParams.set("options", `-c role=${role}`);
+    const owner = new Database(asOwner.href, { max: 1 });
+    try {
+      await ordinary.database.query(`CREATE ROLE ${role} NOLOGIN`);
+      await ordinary.database.query("DROP SCHEMA public CASCADE");
+      await ordinary.database.query(`CREATE SCHEMA public AUTHORIZATION ${role}`);
+      await migrate(owner);
+      const insert = "INSERT INTO tenants (tenant) VALUES ($1)";
+      for (const tenant of ["mine", "theirs"]) await owner.query(insert, [tenant]);
+      await owner.query(`INSERT INTO principals (tenant, id, kind, roles) VALUES ('mine', 'p', 'human', '{viewer}')`);
+      await owner.query(
+        `INSERT INTO tokens (tenant, id, principal, secret_hash, roles, expires_at) VALUES ('mine', 't', 'p', '\\x01', '{viewer}', now())`,
+      );
+      expect((await owner.query("SELECT FROM tenants")).rowCount).toBe(2);
+      const named = owner.forTenant("mine");
+      expect((await named.query("SELECT tenant FROM tenants")).rows).toEqual([{ tenant: "mine" }]);
+      await expect(named.query(insert, ["other"])).rejects.toMatchObject({ code: "42501" });
+      const seen = ordinary.openAs("api");
+      expect((await seen.query("SELECT tenant FROM reveal_token('\\x01')")).rows).toEqual([{ tenant: "mine" }]);
+      expect((await seen.forTenant("theirs").query("SELECT tenant FROM reveal_token('\\x01')")).rowCount).toBe(1);
+      expect((await seen.query("SELECT FROM tenants")).rowCount).toBe(0);
+    } finally {
+      await owner.close();
+      await ordinary.database.query(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`);
+      await ordinary.close();
+    }
   });
 
-  test("a table that a later migration adds is a tenant's from its first row on, and one of no tenant is nobody's", async () => {
+  test("roles that are not there and that it may not make are asked for in one line", async () => {
+    const missing = { api: "no_such_api", worker: "no_such_worker" };
+    await expect(worker.transaction((tx) => secureTenantTables(tx, missing))).rejects.toMatchObject({
+      code: "roles-missing",
+      message: expect.stringContaining('CREATE ROLE "no_such_api" NOLOGIN; CREATE ROLE "no_such_worker" NOLOGIN'),
+    });
+  });
+
+  test("a table that a later migration adds is a tenant's from its first row on, and nobody's until it is said whose it is", async () => {
     const later = await createTestDatabase({ max: 2 });
     try {
       const tables = `CREATE TABLE later (tenant text NOT NULL, id integer); INSERT INTO later VALUES ('mine', 1), ('theirs', 2);
         CREATE TABLE loose (id integer)`;
       await migrate(later.database, [...migrations, { name: "9999-later", sql: tables }]);
       const seen = later.openAs("api");
+      await expect(seen.query("SELECT id FROM later")).rejects.toMatchObject({ code: "42501" });
+      await later.database.query("GRANT SELECT ON later TO continuum_api");
       expect((await seen.forTenant("mine").query("SELECT id FROM later")).rows).toEqual([{ id: 1 }]);
       expect((await seen.query("SELECT id FROM later")).rows).toEqual([]);
       await expect(seen.query("SELECT id FROM loose")).rejects.toMatchObject({ code: "42501" });

@@ -4,7 +4,6 @@ import {
   DATABASE_ROLES,
   type DatabaseRole,
   type DatabaseRoles,
-  DEFAULT_GRANTS,
   GRANTS,
   TABLES_OF_NO_TENANT,
   TENANT_CONDITIONS,
@@ -85,8 +84,8 @@ function policiesOf({ name, owner, condition }: Table, roles: DatabaseRoles): st
 const VERBS: Readonly<Record<string, string>> = { S: "SELECT", I: "INSERT", U: "UPDATE", D: "DELETE" };
 
 function grantsOf({ name, columns, condition }: Table, roles: DatabaseRoles): string[] {
-  if (condition === null && !Object.hasOwn(TABLES_OF_NO_TENANT, name)) return [];
-  const grants = GRANTS[name] ?? DEFAULT_GRANTS;
+  const grants = GRANTS[name];
+  if (grants === undefined || (condition === null && !Object.hasOwn(TABLES_OF_NO_TENANT, name))) return [];
   return (["api", "worker"] as const satisfies DatabaseRole[]).flatMap((role) => {
     const verbs = [...grants[role].matchAll(/([SIUD])(?:\(([a-z_, ]+)\))?/g)].flatMap(([, letter = "", named]) => {
       // A schema that is not of today yet has not all of them.
@@ -103,44 +102,56 @@ function grantsOf({ name, columns, condition }: Table, roles: DatabaseRoles): st
  * itself; and how much there is of everything, without whose. Each runs as the owner and answers nothing else.
  */
 function revealingFunctions(schema: string, roles: DatabaseRoles): string[] {
-  const reveal = (signature: string, from: { name: string; returns: string; body: string }) => [
-    `DROP FUNCTION IF EXISTS ${schema}.${from.name}(${signature.replaceAll(/\w+ (\w+)/g, "$1")})`,
-    `CREATE FUNCTION ${schema}.${from.name}(${signature}) RETURNS ${from.returns}
-     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ${schema}, pg_temp SET "continuum.tenant" = '' AS $body$
-     BEGIN ${from.body}; END $body$`,
-    `REVOKE ALL ON FUNCTION ${schema}.${from.name} FROM PUBLIC`,
-    `GRANT EXECUTE ON FUNCTION ${schema}.${from.name} TO ${quoted(roles.api)}, ${quoted(roles.worker)}`,
-  ];
+  const reveal = (signature: string, from: { name: string; returns: string; query: string }) => {
+    const isTable = from.returns.startsWith("TABLE");
+    const [declared, work, answer] = isTable
+      ? ["", `RETURN QUERY ${from.query}`, ""]
+      : [`answer ${from.returns};`, `answer := (${from.query})`, "RETURN answer;"];
+    return [
+      `DROP FUNCTION IF EXISTS ${schema}.${from.name}(${signature.replaceAll(/\w+ (\w+)/g, "$1")})`,
+      // Whoever owns the tables is held to a tenant that is named as well, so none is while this looks. A SET of the
+      // function itself would do it too, but only a superuser may write one for a setting that nobody defined.
+      `CREATE FUNCTION ${schema}.${from.name}(${signature}) RETURNS ${from.returns}
+       LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${schema}, pg_temp AS $body$
+       DECLARE named text := ${SETTING}; ${declared}
+       BEGIN PERFORM set_config('continuum.tenant', '', true);
+         ${work};
+         PERFORM set_config('continuum.tenant', coalesce(named, ''), true);
+         ${answer} END $body$`,
+      `REVOKE ALL ON FUNCTION ${schema}.${from.name} FROM PUBLIC`,
+      `GRANT EXECUTE ON FUNCTION ${schema}.${from.name} TO ${quoted(roles.api)}, ${quoted(roles.worker)}`,
+    ];
+  };
   return [
     ...reveal("wanted bytea", {
       name: "reveal_token",
       returns: `TABLE (tenant text, id text, kind text, owner text, token text, expires_at timestamptz,
         revoked_at timestamptz, token_roles text[], principal_roles text[])`,
-      body: `RETURN QUERY SELECT p.tenant, p.id, p.kind, p.owner, t.id, t.expires_at, t.revoked_at, t.roles, p.roles
+      query: `SELECT p.tenant, p.id, p.kind, p.owner, t.id, t.expires_at, t.revoked_at, t.roles, p.roles
         FROM tokens t JOIN principals p ON p.tenant = t.tenant AND p.id = t.principal WHERE t.secret_hash = wanted`,
     }),
     ...reveal("wanted bytea", {
       name: "reveal_session",
       returns: `TABLE (tenant text, principal text, kind text, owner text, principal_roles text[], id text, method text,
         roles text[], created_at timestamptz, seen_at timestamptz, expires_at timestamptz, ended_at timestamptz)`,
-      body: `RETURN QUERY SELECT p.tenant, p.id, p.kind, p.owner, p.roles, s.id, s.method, s.roles, s.created_at, s.seen_at,
+      query: `SELECT p.tenant, p.id, p.kind, p.owner, p.roles, s.id, s.method, s.roles, s.created_at, s.seen_at,
         s.expires_at, s.ended_at FROM sessions s JOIN principals p ON p.tenant = s.tenant AND p.id = s.principal
         WHERE s.secret_hash = wanted`,
     }),
     ...reveal("wanted bytea", {
       name: "tenant_of_enrolment",
       returns: "text",
-      body: "RETURN (SELECT e.tenant FROM enrolments e WHERE e.secret_hash = wanted)",
+      query: "SELECT e.tenant FROM enrolments e WHERE e.secret_hash = wanted",
     }),
     ...reveal("wanted text", {
       name: "tenant_of_passkey",
       returns: "text",
-      body: "RETURN (SELECT k.tenant FROM passkeys k WHERE k.credential_id = wanted)",
+      query: "SELECT k.tenant FROM passkeys k WHERE k.credential_id = wanted",
     }),
     ...reveal("", {
       name: "count_everything",
       returns: "json",
-      body: `RETURN json_build_object(
+      query: `SELECT json_build_object(
         'rollouts', (SELECT coalesce(json_agg(json_build_object('phase', phase, 'count', count)), '[]')
           FROM (SELECT phase, count(*) AS count FROM rollouts WHERE NOT terminal GROUP BY phase) AS open),
         'jobsWaiting', (SELECT count(*) FROM jobs WHERE worker IS NULL),
