@@ -1,14 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { holdsRole, requirementFor, whyNotDecide } from "../core/approval/authority.ts";
-import {
-  consentProblem,
-  type Present,
-  rolloutConsent,
-  type SupersedingProblem,
-} from "../core/approval/rollout-consent.ts";
+import { holdsRole } from "../core/approval/authority.ts";
+import { consentProblem, type Present, type SupersedingProblem } from "../core/approval/rollout-consent.ts";
 import { APPROVAL_TYPE, decodeConsent, encodeConsent, type RolloutConsent } from "../core/approval/statement.ts";
 import { nonceOfBundle } from "../core/approval/verify-consent.ts";
-import { canonicalPlan } from "../core/plan/canonical.ts";
 import { advance } from "../core/rollout/advance.ts";
 import { whyNot } from "../core/rollout/allowed-actions.ts";
 import type { Approval, Rollout } from "../core/rollout/rollout.ts";
@@ -22,13 +16,8 @@ import type { Transaction } from "../store/database.ts";
 import { consumeStatement, insertStatement, readStatement } from "../store/queries/approvals.ts";
 import { readPrincipal } from "../store/queries/principals.ts";
 import type { RolloutRow } from "../store/queries/rollouts.ts";
-import {
-  type CheckedProof,
-  checkProof,
-  type GivenProof,
-  type PreparedStatement,
-  prepareStatement,
-} from "./approval-statements.ts";
+import { type CheckedProof, checkProof, type GivenProof } from "./approval-statements.ts";
+import { consentOf, type Requirement, refuseIfChanged, requirementOf, wordsOf } from "./approvals-prepare.ts";
 import type { Call, ServiceParts } from "./handler.ts";
 import type { Principal } from "./principal.ts";
 import { refuse } from "./refusal.ts";
@@ -36,36 +25,6 @@ import type { RolloutDetailView } from "./rollout-view.ts";
 import { detailOf, find } from "./rollouts.ts";
 
 type RolloutProof = CheckedProof<{ type: typeof APPROVAL_TYPE; says: RolloutConsent }>;
-type Requirement = Pick<Approval, "role" | "mfa" | "signed">;
-
-/** How long an approval counts: the rollout has to pass its last gate by then. */
-const VALID_MS = 24 * 3600 * 1000;
-
-/** The exact bytes that this person's approval of the rollout would sign. */
-export async function approvalStatement(
-  parts: ServiceParts,
-  { principal, actor, input }: Call<"approvals.statement">,
-): Promise<PreparedStatement> {
-  const row = await find(parts, principal.tenant, input.params.id);
-  const rollout = row.state;
-  const { role, reason } = input.body;
-  const required = await requirementOf(parts, principal, { rollout, wanted: role });
-  if ((required.role === "break-glass") !== (reason !== undefined)) {
-    refuse("malformed-request", "A reason is given exactly where the glass is broken.", { pointer: "/reason" });
-  }
-  const present = await presentOf(parts.database, parts, { rollout, decision: row.decision });
-  await refuseIfChanged(parts, { rollout, present, actor });
-  return parts.database.transaction((tx) =>
-    prepareStatement(tx, parts, {
-      ...{ principal, kind: "rollout", about: rollout.id, reason, subject: canonicalPlan(rollout.plan) },
-      requires: { mfa: required.mfa, signed: required.signed },
-      make: ({ nonce, issuedAtMs }) => ({
-        type: APPROVAL_TYPE,
-        says: consentOf(present, { approver: principal.id, role: required.role, nonce, issuedAtMs, reason }),
-      }),
-    }),
-  );
-}
 
 /** Takes an approval: everything that can be refused is, before the one transaction that uses the statement up. */
 export async function approve(parts: ServiceParts, call: Call<"approvals.approve">): Promise<RolloutDetailView> {
@@ -203,20 +162,6 @@ function tellOfGlass(
   });
 }
 
-async function requirementOf(
-  parts: ServiceParts,
-  principal: Principal,
-  { rollout, wanted }: { rollout: Rollout; wanted: Approval["role"] | undefined },
-): Promise<Requirement> {
-  const why = whyNot("approve", rollout);
-  if (why !== null) refuse("not-acceptable-now", why);
-  const proposer = await readPrincipal(parts.database, rollout.tenant, rollout.proposer);
-  const own = whyNotDecide(principal, proposer ?? { id: rollout.proposer, owner: null });
-  if (own !== null) refuse(own.code, own.message);
-  const required = requirementFor(principal, rollout, wanted);
-  return "code" in required ? refuse(required.code, required.message) : required;
-}
-
 /** The role that the statement was asked for; what it says is believed only after it was checked. */
 async function roleAsked(
   parts: ServiceParts,
@@ -266,33 +211,6 @@ function refuseOtherwise(
   if (problem !== null && (problem.why === "expired" || problem.why === "other-rollout")) {
     refuse("statement-refused", problem.message);
   }
-}
-
-/** What was decided under a policy that is in force no more cannot be approved by anybody; it ends. */
-async function refuseIfChanged(
-  parts: ServiceParts,
-  on: { rollout: Rollout; present: Present; actor: Call<"approvals.approve">["actor"] },
-): Promise<void> {
-  const { rollout, present, actor } = on;
-  if (present.policyDigest === rollout.policyDigest) return;
-  const { tenant, id } = rollout;
-  const event: EventBody = { type: "superseded", by: actor.id, why: "policy" };
-  const cause = `superseded/policy/${present.policyDigest}`;
-  const { rollout: ended, refusal } = await signal(parts, { tenant, rolloutId: id, event, cause, actor });
-  if (refusal !== null) refuse("not-acceptable-now", refusal);
-  refuse("statement-refused", wordsOf(ended));
-}
-
-function wordsOf({ reason, phase }: Rollout): string {
-  return reason?.message ?? `The rollout has ended: ${phase}.`;
-}
-
-function consentOf(
-  present: Present,
-  by: { approver: string; role: Approval["role"]; nonce: string; issuedAtMs: number; reason: string | undefined },
-): RolloutConsent {
-  const notAfterMs = by.issuedAtMs + VALID_MS;
-  return rolloutConsent(present.terms, { ...by, notAfterMs, evidence: present.evidence });
 }
 
 function completes(parts: ServiceParts, rollout: Rollout, approval: Approval): boolean {
