@@ -1,5 +1,4 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
-import { isoCBOR } from "@simplewebauthn/server/helpers";
 import type { PasskeyAnswer, PasskeyRegistration } from "../../contract/people-operations.ts";
 
 /** What a browser and its authenticator do together, so that each part of it can be done wrongly. */
@@ -37,12 +36,12 @@ export class SoftwareAuthenticator {
     length.writeUInt16BE(id.length);
     const attested = Buffer.concat([Buffer.alloc(16), length, id, this.#cosePublicKey()]);
     const authData = Buffer.concat([this.#authenticatorData(ceremony, 0x40), attested]);
-    const attestation = new Map<string, unknown>([
-      ["fmt", "none"],
-      ["attStmt", new Map()],
-      ["authData", new Uint8Array(authData)],
+    const attestation = cborMap([
+      [cborText("fmt"), cborText("none")],
+      [cborText("attStmt"), cborMap([])],
+      [cborText("authData"), cborBytes(authData)],
     ]);
-    const attestationObject = Buffer.from(isoCBOR.encode(attestation as never)).toString("base64url");
+    const attestationObject = attestation.toString("base64url");
     return {
       ...{ id: this.credentialId, rawId: this.credentialId, type: "public-key", clientExtensionResults: {} },
       response: { clientDataJSON: clientDataJSON.toString("base64url"), attestationObject, transports: ["internal"] },
@@ -82,16 +81,36 @@ export class SoftwareAuthenticator {
 
   #cosePublicKey(): Buffer {
     const { x = "", y = "" } = this.#publicKey.export({ format: "jwk" });
-    const point = (text: string) => new Uint8Array(Buffer.from(text, "base64url"));
-    const key = new Map<number, unknown>([
-      ...([
-        [1, 2],
-        [3, -7],
-        [-1, 1],
-      ] as [number, unknown][]),
-      [-2, point(x)],
-      [-3, point(y)],
+    const point = (text: string) => cborBytes(Buffer.from(text, "base64url"));
+    return cborMap([
+      [cborInteger(1), cborInteger(2)],
+      [cborInteger(3), cborInteger(-7)],
+      [cborInteger(-1), cborInteger(1)],
+      [cborInteger(-2), point(x)],
+      [cborInteger(-3), point(y)],
     ]);
-    return Buffer.from(isoCBOR.encode(key as never));
   }
+}
+
+/** RFC 8949: the kind in the upper three bits, the size in the lower five or in the bytes that follow. */
+function cborHead(kind: number, size: number): Buffer {
+  const upper = kind << 5;
+  if (size < 24) return Buffer.from([upper | size]);
+  return size < 256 ? Buffer.from([upper | 24, size]) : Buffer.from([upper | 25, size >> 8, size & 0xff]);
+}
+
+function cborInteger(value: number): Buffer {
+  return value < 0 ? cborHead(1, -1 - value) : cborHead(0, value);
+}
+
+function cborBytes(bytes: Uint8Array): Buffer {
+  return Buffer.concat([cborHead(2, bytes.length), bytes]);
+}
+
+function cborText(text: string): Buffer {
+  return Buffer.concat([cborHead(3, text.length), Buffer.from(text)]);
+}
+
+function cborMap(pairs: [Buffer, Buffer][]): Buffer {
+  return Buffer.concat([cborHead(5, pairs.length), ...pairs.flat()]);
 }

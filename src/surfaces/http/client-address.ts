@@ -1,4 +1,4 @@
-import { getConnInfo } from "@hono/node-server/conninfo";
+import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import ipaddr from "ipaddr.js";
 
@@ -19,7 +19,8 @@ export class ClientAddresses {
   }
 
   of(c: Context): string {
-    return this.from(getConnInfo(c).remote.address ?? "unknown", c.req.header("x-forwarded-for"));
+    const { incoming } = c.env as Partial<HttpBindings>;
+    return this.from(incoming?.socket.remoteAddress ?? "unknown", c.req.header("x-forwarded-for"));
   }
 
   from(peer: string, forwarded: string | undefined): string {

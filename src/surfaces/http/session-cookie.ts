@@ -1,5 +1,4 @@
 import type { Context } from "hono";
-import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { Refusal } from "../../service/refusal.ts";
 
 /** The prefix makes browsers hold it to this host, to TLS and to all of its paths; localhost counts as TLS. */
@@ -9,30 +8,44 @@ const OIDC_SECONDS = 600;
 /** A header that no form and no other site's page can set without being asked first, which is never granted. */
 export const CSRF_HEADER = "x-continuum-csrf";
 
-const held = { path: "/", secure: true, httpOnly: true } as const;
+/** The prefix asks for `Secure`, `Path=/` and no `Domain`, and browsers refuse the cookie without. */
+const HELD = "Path=/; HttpOnly; Secure";
 
 export function sessionOf(c: Context): string | undefined {
-  return getCookie(c, SESSION);
+  return cookieOf(c, SESSION);
 }
 
 export function giveSession(c: Context, session: { secret: string; expiresAtMs: number; nowMs: number }): void {
-  const maxAge = Math.max(1, Math.floor((session.expiresAtMs - session.nowMs) / 1000));
-  setCookie(c, SESSION, session.secret, { ...held, sameSite: "Strict", maxAge });
+  const seconds = Math.max(1, Math.floor((session.expiresAtMs - session.nowMs) / 1000));
+  setCookie(c, `${SESSION}=${session.secret}; Max-Age=${seconds}; ${HELD}; SameSite=Strict`);
 }
 
 export function takeSession(c: Context): void {
-  deleteCookie(c, SESSION, { ...held, sameSite: "Strict" });
+  setCookie(c, `${SESSION}=; Max-Age=0; ${HELD}; SameSite=Strict`);
 }
 
 /** The way back from an identity provider begins at another site, where a strict cookie would stay at home. */
 export function giveOidcState(c: Context, state: string): void {
-  setCookie(c, OIDC_STATE, state, { ...held, sameSite: "Lax", maxAge: OIDC_SECONDS });
+  setCookie(c, `${OIDC_STATE}=${state}; Max-Age=${OIDC_SECONDS}; ${HELD}; SameSite=Lax`);
 }
 
 export function takeOidcState(c: Context): string | undefined {
-  const state = getCookie(c, OIDC_STATE);
-  deleteCookie(c, OIDC_STATE, { ...held, sameSite: "Lax" });
+  const state = cookieOf(c, OIDC_STATE);
+  setCookie(c, `${OIDC_STATE}=; Max-Age=0; ${HELD}; SameSite=Lax`);
   return state;
+}
+
+function setCookie(c: Context, cookie: string): void {
+  c.header("set-cookie", cookie, { append: true });
+}
+
+/** What we gave holds nothing that would have to be quoted. Of two of one name, which cannot be, neither counts. */
+function cookieOf(c: Context, name: string): string | undefined {
+  const pairs = (c.req.header("cookie") ?? "").split(";").map((pair) => pair.trim());
+  const [value, ...more] = pairs
+    .filter((pair) => pair.startsWith(`${name}=`))
+    .map((pair) => pair.slice(name.length + 1));
+  return more.length === 0 && value !== "" ? value : undefined;
 }
 
 /**
