@@ -68,6 +68,7 @@ env:
   {{- if .database }}
   - { name: CONTINUUM_DATABASE_URL, value: "file:/etc/continuum/database/{{ $login }}" }
   - { name: CONTINUUM_AUDIT_KEY_REFERENCE, value: "file:/etc/continuum/keys/{{ .root.Values.keys.auditCheckpoints }}" }
+  - { name: CONTINUUM_POLICY_KEY_REFERENCE, value: "file:/etc/continuum/keys/{{ .root.Values.keys.policyBundles }}" }
   - { name: CONTINUUM_WEBHOOKS_KEY_REFERENCE, value: "file:/etc/continuum/keys/{{ .root.Values.keys.webhooks }}" }
   {{- with .root.Values.settings.linkBaseUrl }}
   - { name: CONTINUUM_WEBHOOKS_LINK_BASE_URL, value: {{ . | quote }} }
