@@ -14,26 +14,19 @@ import { SYSTEM } from "./engine.ts";
 /** `audit-rewritten`: the log did not grow out of what was signed or published before; nothing is signed then. */
 export type CheckpointErrorCode = "audit-rewritten";
 
-/** What an archive held of a log when it was first asked, by both their names: it is asked once. */
-export type SeenHeads = Map<string, Head | null>;
-
 /**
  * Signs the tenant's log as it is now, when it has grown since its newest checkpoint. A log signs one story only:
  * what was signed here before, and what the archives hold, must be its beginning. Answers whether one was made.
  * Errors: `audit-rewritten`. An archive that is away keeps nothing from being signed; it is asked again the next time.
  */
-export async function makeCheckpoint(
-  parts: NotaryParts,
-  tenant: string,
-  seen: SeenHeads = new Map(),
-): Promise<boolean> {
+export async function makeCheckpoint(parts: NotaryParts, tenant: string): Promise<boolean> {
   const { database, checkpoints } = parts;
   await sequenceAudit(database, tenant);
   const before = await readAuditTree(database, tenant);
   if (before === undefined || before.size === 0) return false;
   await ensureNodes(database, tenant, before.size);
   const origin = await originOf(database, tenant);
-  const published = await publishedHeads(parts, origin, seen);
+  const published = await publishedHeads(parts, origin);
   const signer = await checkpoints.signer();
   return database.transaction(async (tx) => {
     if (!(await tryLockCheckpoint(tx, tenant))) return false;
@@ -91,23 +84,23 @@ async function headUnderLock(tx: Transaction, tenant: string): Promise<{ size: n
   return tree;
 }
 
-/** The newest that each archive holds of the log: what lies outside of the database says what it once was. */
-async function publishedHeads({ checkpoints, log }: NotaryParts, origin: string, seen: SeenHeads): Promise<Head[]> {
-  const heads: (Head | null)[] = [];
+/**
+ * The newest that each archive holds of the log, asked each time: another worker may have published since, and what lies
+ * outside of the database says what it once was.
+ */
+async function publishedHeads({ checkpoints, log }: NotaryParts, origin: string): Promise<Head[]> {
+  const heads: Head[] = [];
   for (const archive of checkpoints.archives) {
-    const key = `${archive.name} ${origin}`;
     try {
-      const newest = seen.has(key) ? undefined : await archive.newest(origin);
+      const newest = await archive.newest(origin);
       const what = `the newest checkpoint in the archive ${archive.name}`;
-      if (newest !== undefined) seen.set(key, headOfNote(newest.note, what));
-      else if (!seen.has(key)) seen.set(key, null);
+      if (newest !== undefined) heads.push(headOfNote(newest.note, what));
     } catch (error) {
       if (!(error instanceof ContinuumError) || error.code !== "archive-unavailable") throw error;
       log.warn("audit-archive-unavailable", { reason: `${archive.name}: ${error.message}` });
     }
-    heads.push(seen.get(key) ?? null);
   }
-  return heads.filter((head) => head !== null);
+  return heads;
 }
 
 function headOfNote(bytes: Uint8Array, what: string): Head {

@@ -1,6 +1,6 @@
 import { ContinuumError } from "../core/error.ts";
 import { tenantsWithoutCheckpoint } from "../store/queries/audit-checkpoints.ts";
-import { makeCheckpoint, type SeenHeads } from "./audit-checkpoint.ts";
+import { makeCheckpoint } from "./audit-checkpoint.ts";
 import { ROLLOUT_ENDED } from "./audit-log.ts";
 import { type NotaryParts, originParts } from "./audit-parts.ts";
 import { type PublicationResult, publishCheckpoints } from "./audit-publish.ts";
@@ -32,7 +32,6 @@ export class AuditNotary {
   #running: Promise<void> | undefined;
   /** Tenants whose log was found to be rewritten, so that it is said once. */
   readonly #rewritten = new Set<string>();
-  readonly #seen: SeenHeads = new Map();
   /** Archives whose newest publication failed, and how. */
   readonly #failing = new Map<string, PublicationResult["result"]>();
   /** Why the newest attempt to sign failed; undefined when it did not. */
@@ -99,7 +98,7 @@ export class AuditNotary {
   async #sign(tenant: string): Promise<boolean> {
     const { parts } = this.#options;
     try {
-      const made = await makeCheckpoint(parts, tenant, this.#seen);
+      const made = await makeCheckpoint(parts, tenant);
       if (this.#rewritten.delete(tenant)) parts.log.info("audit-continues", { tenant });
       return made;
     } catch (error) {

@@ -79,7 +79,7 @@ describe("the audit log", () => {
       body: { plan: planOf({ artifact: `store:sha256:${"1".repeat(64)}`, target: "simulated" }) },
     });
     const { size, root, ...rest } = await verify();
-    expect(rest).toEqual({ ok: true, problem: null });
+    expect(rest).toEqual({ ok: true, problem: null, checkpoints: { signed: 0, archived: 0, beforeRestore: 0 } });
     const copy = await exported();
     expect(verifyExport(Buffer.from(copy))).toEqual({ ok: true, tenant: "default", size, rootHash: root });
     const proof = await on.call("audit.prove", admin, { params: { subject: rollout.id } });

@@ -41,8 +41,9 @@ export function directoryArchive({ root }: { root: string }): Archive {
     },
     newest: async (origin): Promise<ArchivedCheckpoint | undefined> => {
       const folder = folderOf(root, origin);
-      const last = (await filesIn(folder)).at(-1);
-      return last === undefined ? undefined : { size: last.size, note: await read(join(folder, last.file)) };
+      // Asked before each signature, so without putting years of names in order.
+      const last = (await namesIn(folder)).reduce((largest, name) => (name > largest ? name : largest), "");
+      return last === "" ? undefined : { size: sizeOf(last), note: await read(join(folder, last)) };
     },
   };
 }
@@ -56,12 +57,15 @@ function folderOf(root: string, origin: string): string {
 
 const fileOf = (size: number) => `${String(size).padStart(16, "0")}.checkpoint`;
 
+const sizeOf = (name: string) => Number(FILE.exec(name)?.[1]);
+
 async function filesIn(folder: string): Promise<{ file: string; size: number }[]> {
+  return (await namesIn(folder)).sort().map((file) => ({ file, size: sizeOf(file) }));
+}
+
+async function namesIn(folder: string): Promise<string[]> {
   try {
-    return (await readdir(folder))
-      .filter((file) => FILE.test(file))
-      .sort()
-      .map((file) => ({ file, size: Number(FILE.exec(file)?.[1]) }));
+    return (await readdir(folder)).filter((file) => FILE.test(file));
   } catch (error) {
     if (codeOf(error) === "ENOENT") return [];
     throw failure("archive-unavailable", `the folder of checkpoints cannot be read: ${codeOf(error)}`, error);
