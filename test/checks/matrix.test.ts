@@ -215,6 +215,20 @@ describe("another tenant's administrator", () => {
   });
 });
 
+describe("a program", () => {
+  test("may nothing that a person answers for, whatever is stored of it", async () => {
+    const agent = await on.principal("agent", "agent", ["proposer"]);
+    await on.database.query("UPDATE principals SET roles = '{admin,approver,policy-admin}' WHERE id = 'agent'");
+    await on.database.query("UPDATE tokens SET roles = '{admin,approver,policy-admin}' WHERE id = $1", [agent.tokenId]);
+    for (const [name, operation] of all) {
+      const { humansOnly, permission } = operation;
+      if (!humansOnly && !["administer", "approve", "govern"].includes(permission)) continue;
+      const { status, body } = await on.perform(name, { params: thingOf(operation) ?? {}, token: agent.token });
+      expect([name, status, body["code"]]).toEqual([name, 403, humansOnly ? "humans-only" : "forbidden"]);
+    }
+  });
+});
+
 describe("whoever has no credential that counts", () => {
   test("is told the same at every operation, whatever it is and whether or not what it names is there", async () => {
     const revoked = await on.principal("revoked", "human", ["admin"]);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { RateLimiter } from "./rate-limit.ts";
+import { httpFixture } from "./testing/http-fixture.ts";
 
 function limiter(limit: { requestsPerSecond: number; burstMax: number }) {
   const clock = { ms: 0 };
@@ -44,4 +45,21 @@ test("however many ask, only so many are remembered", () => {
   expect([take("first"), take("first")]).toEqual(["answered", { retryAfterSeconds: 1000 }]);
   for (let i = 0; i < 10_000; i += 1) take(`p${i}`);
   expect(take("first")).toBe("answered");
+});
+
+test("over the network it is a 429 that says when to ask again, for whoever asks too often alone", async () => {
+  const on = await httpFixture({ rate: { requestsPerSecond: 0.01, burstMax: 3 } });
+  try {
+    const other = await on.principal("other", "human", ["viewer"]);
+    const ask = (token: string | null) => on.perform("principal.show", { token });
+    const statuses = [];
+    for (let i = 0; i < 4; i += 1) statuses.push((await ask(on.adminToken)).status);
+    expect(statuses).toEqual([200, 200, 200, 429]);
+    const late = await ask(on.adminToken);
+    expect([late.status, late.body["code"]]).toEqual([429, "too-many-requests"]);
+    expect(Number(late.headers.get("retry-after"))).toBeGreaterThan(60);
+    expect([(await ask(other.token)).status, (await ask(null)).status]).toEqual([200, 401]);
+  } finally {
+    await on.close();
+  }
 });
