@@ -23,7 +23,7 @@ const TIMEOUT_SECONDS = 10;
 export type OidcErrorCode = "oidc-unreachable";
 
 export interface OidcSignIn {
-  available: boolean;
+  available(): boolean;
   /** Where to send the browser, and what it must keep until it comes back. */
   start(): Promise<{ url: string; state: string }>;
   finish(brought: { url: URL; state: string }): Promise<OidcVerdict>;
@@ -41,9 +41,9 @@ interface OidcNeeds {
 
 /** OpenID Connect: authorization code with PKCE, state and nonce; issuer, audience and algorithm fixed by the settings. */
 export function createOidc(parts: OidcNeeds): OidcSignIn {
-  const provider = new Provider(parts.people?.oidc);
+  const provider = new Provider(parts.people);
   return {
-    available: parts.people?.oidc !== undefined,
+    available: () => parts.people?.oidc !== undefined,
     start: () => start(parts, provider),
     finish: (brought) => finish(parts, provider, brought),
   };
@@ -51,15 +51,15 @@ export function createOidc(parts: OidcNeeds): OidcSignIn {
 
 /** The provider's own description is read when it is first needed, and again after it could not be. */
 class Provider {
-  readonly #settings: OidcParts | undefined;
+  readonly #people: PeopleParts | undefined;
   #known: Promise<Known> | undefined;
 
-  constructor(settings: OidcParts | undefined) {
-    this.#settings = settings;
+  constructor(people: PeopleParts | undefined) {
+    this.#people = people;
   }
 
   get settings(): OidcParts {
-    return this.#settings ?? refuse("sign-in-unavailable", "No identity provider is set up here; see oidc.issuer.");
+    return this.#people?.oidc ?? refuse("sign-in-unavailable", "No identity provider is set up here; see oidc.issuer.");
   }
 
   known(): Promise<Known> {

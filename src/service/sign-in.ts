@@ -88,7 +88,7 @@ export function createSignIn(parts: SignInParts): SignIn {
 
 function waysOf(parts: SignInParts, oidc: OidcSignIn): ReturnType<SignIn["ways"]> {
   const origin = parts.people?.relyingParty()?.origin ?? null;
-  return { passkey: origin !== null, oidc: origin !== null && oidc.available, origin };
+  return { passkey: origin !== null, oidc: origin !== null && oidc.available(), origin };
 }
 
 async function passkeyOptions(parts: SignInParts, visitor: Visitor): Promise<Record<string, unknown>> {

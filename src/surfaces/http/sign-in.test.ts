@@ -1,12 +1,13 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CLIENT_ID, CLIENT_SECRET, type RealProvider, realProvider } from "../../service/testing/identity-provider.ts";
 import { RELYING_PARTY } from "../../service/testing/service-fixture.ts";
 import { cookieOf, fromOwnPage, signInByPasskey } from "./testing/browser-like.ts";
 import { type HttpFixture, httpFixture } from "./testing/http-fixture.ts";
 
 let on: HttpFixture;
 beforeAll(async () => {
-  on = await httpFixture({ strictTransport: () => true });
+  on = await httpFixture({ strictTransport: () => true, trustedProxies: "127.0.0.1" });
 });
 afterAll(() => on?.close());
 
@@ -98,20 +99,72 @@ describe("signing in", () => {
     expect([large.status, large.body["code"]]).toEqual([413, "too-large"]);
   });
 
-  test("tells an address that asks too much how long to wait", async () => {
+  test("tells an address that asks too much how long to wait, and no other", async () => {
+    const from = (address: string) =>
+      fromOwnPage(on, "/v1/sign-in/passkey/options", {}, { "x-forwarded-for": `198.51.100.1, ${address}` });
     const seen = [];
-    for (let count = 0; count < 90 && seen.at(-1) !== 429; count += 1) {
-      seen.push((await fromOwnPage(on, "/v1/sign-in/passkey/options", {})).status);
-    }
-    const answer = await fromOwnPage(on, "/v1/sign-in/passkey/options", {});
+    for (let count = 0; count < 90 && seen.at(-1) !== 429; count += 1) seen.push((await from("203.0.113.9")).status);
+    const answer = await from("203.0.113.9");
     expect([answer.status, answer.body["code"]]).toEqual([429, "too-many-requests"]);
     expect(Number(answer.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+    expect((await from("203.0.113.10")).status).toBe(200);
   });
 
   test("by an identity provider is not offered where none is set up", async () => {
     expect((await on.ask("/v1/sign-in", { token: null })).body).toEqual({
       ...{ passkey: true, oidc: false, origin: RELYING_PARTY.origin },
     });
+  });
+});
+
+describe("signing in by an identity provider", () => {
+  let idp: RealProvider;
+  beforeAll(async () => {
+    const callback = `${RELYING_PARTY.origin}/v1/sign-in/oidc/callback`;
+    idp = await realProvider(callback);
+    idp.signedIn.account = { sub: "u-1", preferred_username: "gus", groups: ["leads"] };
+    if (on.parts.people === undefined) throw new Error("the fixture lets people in");
+    on.parts.people.oidc = {
+      ...{ issuer: idp.issuer, clientId: CLIENT_ID, clientSecret: async () => CLIENT_SECRET, algorithm: "RS256" },
+      ...{ scope: "openid profile", tenant: "default", nameClaim: "preferred_username", rolesClaim: "groups" },
+      roles: new Map([["leads", ["approver"]]]),
+    };
+  });
+  afterAll(() => idp?.close());
+
+  const ask = (path: string, headers: Record<string, string> = {}) =>
+    fetch(on.url + path, { redirect: "manual", headers });
+
+  async function begun() {
+    const start = await ask("/v1/sign-in/oidc");
+    const [state = ""] = start.headers.getSetCookie();
+    const back = await idp.walk(start.headers.get("location") ?? "");
+    return { start, state, path: back.pathname + back.search };
+  }
+
+  test("leads there and back, and sets the session from a page of our own", async () => {
+    const { start, state, path } = await begun();
+    expect(start.status).toBe(302);
+    expect(state).toMatch(/^__Host-continuum-oidc=[\w-]{43}; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/);
+    const back = await ask(path, { cookie: state.split(";")[0] ?? "", "sec-fetch-site": "cross-site" });
+    expect([back.status, back.headers.get("location")]).toEqual([200, null]);
+    expect(await back.text()).toContain('content="0;url=/"');
+    const [gone, session = ""] = back.headers.getSetCookie();
+    expect(gone).toMatch(/^__Host-continuum-oidc=; Max-Age=0/);
+    expect(session).toMatch(/^__Host-continuum-session=cts_.*SameSite=Strict$/);
+    const cookie = session.split(";")[0] ?? "";
+    expect(await (await ask("/v1/principal", { cookie })).json()).toMatchObject({ id: "gus", roles: ["approver"] });
+  });
+
+  test("ends at the sign-in when another browser comes back with the answer, and begins on our own page alone", async () => {
+    const { path } = await begun();
+    const { state: other } = await begun();
+    for (const cookie of ["", other.split(";")[0] ?? ""]) {
+      const back = await ask(path, { cookie });
+      expect(await back.text()).toContain('content="0;url=/#refused=sign-in-refused"');
+      expect(back.headers.getSetCookie().filter((one) => one.includes("cts_"))).toEqual([]);
+    }
+    expect((await ask("/v1/sign-in/oidc", { "sec-fetch-site": "cross-site" })).status).toBe(403);
   });
 });
 
