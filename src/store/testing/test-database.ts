@@ -17,6 +17,8 @@ export interface TestDatabase {
   database: Database;
   /** The same database as the API or a worker of a running program sees it. Closed with the rest. */
   openAs(role: DatabaseRole, options?: { max?: number }): Database;
+  /** The address of that. */
+  urlAs(role: DatabaseRole): string;
   /** Closes the connections and drops the database. */
   close(): Promise<void>;
 }
@@ -39,11 +41,13 @@ export async function createTestDatabase(options: { max?: number } = {}): Promis
   const url = withDatabase(serverUrl, name);
   const database = await openDatabase(url, { max: options.max ?? 6, applicationName: "continuum-test" });
   const others: Database[] = [];
+  const ownUrlAs = (role: DatabaseRole) => withDatabase(urlAs(role), name);
   return {
     url,
     database,
+    urlAs: ownUrlAs,
     openAs: (role, { max = 4 } = {}) => {
-      const other = new Database(withDatabase(urlAs(role), name), {
+      const other = new Database(ownUrlAs(role), {
         max,
         applicationName: `continuum-test-${role}`,
       });
