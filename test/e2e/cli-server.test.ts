@@ -336,6 +336,36 @@ describe("every command that speaks to a server", () => {
     await ok(`keys revoke ${items[0]?.keyId} --purpose tests`);
   });
 
+  it("changes the policy by two people, and decides offline by what came into force", async () => {
+    const uma = { token: (await json<{ secret: string }>("token create uma --kind human --role policy-admin")).secret };
+    await ok("keys generate uma --password-env PASSWORD");
+    const signing = "--key uma.key --password-env PASSWORD";
+    await ok(`keys enroll ${signing}`, uma);
+    const { secret } = await json<{ secret: string }>("mfa enroll", uma);
+    const code = (steps: number) =>
+      TOTP.generate({ secret: Secret.fromBase32(secret), timestamp: Date.now() + steps * 30_000 });
+    await ok(`mfa confirm --code ${code(0)}`, uma);
+    mkdirSync(join(folder, "acme"));
+    writeFileSync(
+      join(folder, "acme", "acme.cedar"),
+      `@id("ACME-1") @level("deny") @reason("At most {limit} instances, not {observed}") @source("acme#capacity")
+       @observed("instanceCount") @limit("64")
+       forbid (principal, action in Action::"deploy", resource) when { context.instanceCount > 64 };`,
+    );
+    const { version } = await json<{ version: { digest: string } }>("policy propose acme");
+    const { items } = await json<{ items: { digest: string; state: string }[] }>("policy versions");
+    expect(items.map(({ state }) => state)).toEqual(["proposed", "active"]);
+    const activate = `policy activate ${version.digest} ${signing} --yes`;
+    expect(await run(`${activate} --code ${code(1)}`)).toMatchObject({ code: 77 });
+    await ok(`${activate} --code ${code(1)}`, uma);
+    expect(await ok(`policy show ${version.digest}`)).toMatch(/uma +admin/);
+    await ok("policy pull");
+    const checked = await json("plan check -f p1.yaml --require-bundle");
+    expect(checked).toMatchObject({ source: "bundle", policyDigest: version.digest });
+    await ok(`policy propose --digest ${items[1]?.digest}`);
+    await ok(`policy withdraw ${items[1]?.digest}`);
+  });
+
   it("trusts signers for one purpose each, and takes a plan's signature before it knows the plan", async () => {
     await ok("keys import --purpose manifest --not-after 2999-01-31 ci.pub");
     await ok("sign p1.yaml --type plan --key ci.key --password-env PASSWORD -o p1.bundle.json");
