@@ -17,6 +17,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Measurement>>> = {
   audit: async () => (await import("./audit.ts")).measureAudit,
   list: async () => (await import("./list.ts")).measureLists,
   installation: async () => (await import("./installation.ts")).measureInstallation,
+  verification: async () => (await import("./verification.ts")).measureVerification,
 };
 
 const { values } = parseArgs({
