@@ -3,9 +3,13 @@ import { type Operation, PRINCIPAL_KINDS } from "../../contract/operation.ts";
 import { type OperationName, operations } from "../../contract/operations.ts";
 import { PROBLEMS } from "../../contract/problem.ts";
 import { type SignInOperation, signInOperations } from "../../contract/sign-in-operations.ts";
+import { exchangeOperation } from "../../contract/workload-operations.ts";
 import { CSRF_HEADER, SESSION } from "./session-cookie.ts";
 
 type Json = Record<string, unknown>;
+
+/** What is asked without a credential of ours. */
+export const OPEN_OPERATIONS = { ...signInOperations, "tokens.exchange": exchangeOperation };
 
 /** The OpenAPI 3.1 document of the whole API, made from the list of operations: it cannot say what the server does not do. */
 export function openApiDocument(options: { version: string; serverUrl?: string }): Json {
@@ -17,7 +21,7 @@ export function openApiDocument(options: { version: string; serverUrl?: string }
       [operation.method.toLowerCase()]: describe(name, operation, schemas),
     };
   }
-  for (const [name, operation] of Object.entries(signInOperations) as [string, SignInOperation][]) {
+  for (const [name, operation] of Object.entries(OPEN_OPERATIONS) as [string, SignInOperation][]) {
     const described = describeSignIn(name, operation, schemas);
     paths[operation.path] = { ...paths[operation.path], [operation.method.toLowerCase()]: described };
   }
@@ -30,7 +34,7 @@ export function openApiDocument(options: { version: string; serverUrl?: string }
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     ...(options.serverUrl === undefined ? {} : { servers: [{ url: options.serverUrl }] }),
-    tags: [...new Set([...Object.keys(operations), ...Object.keys(signInOperations)].map(groupOf))].map((tag) => ({
+    tags: [...new Set([...Object.keys(operations), ...Object.keys(OPEN_OPERATIONS)].map(groupOf))].map((tag) => ({
       name: tag,
     })),
     security: [{ bearer: [] }, { session: [] }],
