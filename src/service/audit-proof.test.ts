@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { canonicalText } from "../core/audit/entry.ts";
 import { digestOf } from "../core/audit/event-record.ts";
@@ -5,6 +6,10 @@ import { encodeRolloutProof, type RolloutProof } from "../core/audit/rollout-pro
 import { parseVerifierKeys, type VerifierKey } from "../core/audit/verifier-key.ts";
 import { verifyRolloutProof } from "../core/audit/verify-rollout-proof.ts";
 import { assert } from "../core/error.ts";
+import { signMessage } from "../core/evidence/sign.ts";
+import { generateSigningKey } from "../core/evidence/signing-key.ts";
+import { canonicalPlan } from "../core/plan/canonical.ts";
+import { withDefaults } from "../core/plan/defaults.ts";
 import type { Principal } from "./principal.ts";
 import { approverOn } from "./testing/approver.ts";
 import { planOf, type ServiceFixture, serviceFixture } from "./testing/service-fixture.ts";
@@ -28,6 +33,11 @@ beforeAll(async () => {
   await on.until(live.id, ["Succeeded"]);
   done = await prove(live.id);
   const body = { plan: planOf({ artifact, name: "prod", environment: "production", dryRun: false }) };
+  const release = generateSigningKey(randomBytes);
+  await on.call("keys.import", admin, { body: { purpose: "manifest", publicKey: release.publicKey.spkiPem } });
+  const manifest = canonicalPlan(withDefaults(body.plan));
+  const bundle = JSON.parse(signMessage(manifest, release)) as Record<string, unknown>;
+  await on.call("evidence.add", admin, { body: { bundle, manifest: Buffer.from(manifest).toString("base64") } });
   const waiting = await on.call("plans.submit", robot, { body });
   await ann.approveSigned(waiting);
   await on.until(waiting.id, ["Denied"]);
@@ -72,6 +82,14 @@ describe("the proof of a rollout", () => {
     ]);
     expect(story.notProved).toEqual([expect.stringContaining("a witness")]);
     expect(story.signedBy.map(({ type }) => type)).toEqual(["ed25519", "ml-dsa-65"]);
+  });
+
+  test("holds the plan's own signature, which is over the plan's bytes and has none in it", () => {
+    const verdict = verify(approved);
+    if (!verdict.ok) return expect.fail(`${verdict.at}: ${verdict.reason}`);
+    expect(verdict.story.proved).toContainEqual(
+      expect.stringMatching(/^evidence manifest-signature about sha256:[0-9a-f]{64}: SIGNED, signed by sha256:/),
+    );
   });
 
   test("holds the approval as the person signed it", () => {

@@ -1,7 +1,8 @@
+import { createHash, verify } from "node:crypto";
 import { APPROVAL_TYPE } from "../approval/statement.ts";
-import { BUNDLE_BYTES_MAX, readBundle } from "../evidence/bundle.ts";
+import { BUNDLE_BYTES_MAX, type Bundle, readBundle } from "../evidence/bundle.ts";
 import { verifyEnvelope } from "../evidence/dsse.ts";
-import { parseVerificationKey } from "../evidence/public-key.ts";
+import { type PublicKey, parseVerificationKey } from "../evidence/public-key.ts";
 import { statementSchema } from "../evidence/statement.ts";
 import { parseUtf8Json } from "../evidence/utf8-json.ts";
 import { type OpenedCheckpoint, openCheckpoint, tenantOfOrigin } from "./checkpoint.ts";
@@ -188,8 +189,8 @@ function judgeEvidence(proof: RolloutProof, entries: readonly Placed[], { proved
     require(taken !== undefined, where, "no entry of the log tells that this was taken in");
     const { kind, subjectDigest, result, keyId } = taken.entry.details;
     const what = `evidence ${kind ?? ""} about ${subjectDigest}: ${result ?? "taken in"}`;
-    const signer = judgeSignature(part, { where, keyId });
-    if (signer === null) notProved.push(`who signed ${what}: a certificate says so, which the trusted root judges`);
+    const { signer, unknown } = judgeSignature(part, { where, keyId, plan: proof.plan });
+    if (signer === null) notProved.push(`who signed ${what}: ${unknown}`);
     else proved.push(`${what}, signed by ${signer}, taken in at ${taken.entry.at}`);
   }
   if (proof.evidence.length === 0) notProved.push("any evidence: there is none in the file");
@@ -206,7 +207,7 @@ function judgeApprovals(proof: RolloutProof, { proved, notProved }: Said): void 
     const digest = digestOf(part.bundle);
     const approval = given.find(({ bundleDigest }) => bundleDigest === digest);
     require(approval !== undefined, where, "no event of the rollout tells of this approval");
-    const signer = judgeSignature(part, { where, keyId: approval.keyId });
+    const { signer } = judgeSignature(part, { where, keyId: approval.keyId, plan: proof.plan });
     require(signer !== null, where, "the key that signed the approval is not in the file");
     require(approvesThis(part, proof), where, "the signed approval is about another rollout or plan");
     shown.add(digest);
@@ -224,18 +225,40 @@ interface Given {
   bundleDigest?: string;
 }
 
-/** The key's id once it is known to have signed the bundle; null where the file has no key. */
-function judgeSignature(part: SignedPart, at: { where: string; keyId: string | undefined }): string | null {
-  const { where, keyId } = at;
+interface SignedAt {
+  where: string;
+  keyId: string | undefined;
+  /** What a signature that holds no bytes of its own may be of: `sign --type plan` makes such ones. */
+  plan: string;
+}
+
+/** The key's id once it is known to have signed the bundle; null with the reason where the file cannot show it. */
+function judgeSignature(
+  part: SignedPart,
+  { where, keyId, plan }: SignedAt,
+): { signer: string; unknown: null } | { signer: null; unknown: string } {
   const bundle = readBundle(part.bundle);
   require(bundle.ok, where, "the bundle cannot be read");
-  if (part.publicKey === null) return null;
+  if (part.publicKey === null) return { signer: null, unknown: "a certificate says so, which the trusted root judges" };
   const key = parseVerificationKey(part.publicKey);
   require(key.ok, `${where}/publicKey`, "the public key cannot be read");
   require(key.value.keyId === keyId, `${where}/publicKey`, "the public key is not the one that the log names");
-  const holds = bundle.value.kind === "dsse" && verifyEnvelope(key.value, bundle.value);
+  if (bundle.value.kind === "message" && !isDigestOf(plan, bundle.value))
+    return { signer: null, unknown: "the bytes that were signed are not in the file" };
+  const holds =
+    bundle.value.kind === "dsse"
+      ? verifyEnvelope(key.value, bundle.value)
+      : verifyMessageSignature(key.value, { message: Buffer.from(plan, "utf8"), signature: bundle.value.signature });
   require(holds, where, "the signature does not verify");
-  return key.value.keyId;
+  return { signer: key.value.keyId, unknown: null };
+}
+
+function isDigestOf(text: string, { hash, messageDigest }: Extract<Bundle, { kind: "message" }>): boolean {
+  return createHash(hash).update(text, "utf8").digest().equals(messageDigest);
+}
+
+function verifyMessageSignature(key: PublicKey, signed: { message: Uint8Array; signature: Uint8Array }): boolean {
+  return verify(key.hash, signed.message, { key: key.key, dsaEncoding: "der" }, signed.signature);
 }
 
 /** Whether the signed statement is an approval of this rollout and about these bytes of its plan. */
