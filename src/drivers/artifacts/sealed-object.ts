@@ -75,21 +75,44 @@ export function* seal(
   name: ObjectName,
   object: { plaintext: Uint8Array; createdAtMs: number },
 ): Generator<Buffer, void, undefined> {
+  const content = sealer(key, name, { sizeBytes: object.plaintext.length, createdAtMs: object.createdAtMs });
+  yield content.header;
+  for (let at = 0; at < object.plaintext.length; at += PIECE_BYTES) {
+    yield content.update(object.plaintext.subarray(at, at + PIECE_BYTES));
+  }
+  yield content.finish();
+}
+
+/** Encrypts what comes piece by piece; header, what `update` answers and what `finish` answers are the object. */
+export interface Sealer {
+  header: Buffer;
+  update(plaintext: Uint8Array): Buffer;
+  finish(): Buffer;
+}
+
+/** A new object under a key of its own. What comes must have the size and the digest that are said here. */
+export function sealer(key: StoreKey, name: ObjectName, stated: ObjectHeader): Sealer {
   const salt = randomBytes(SALT_BYTES);
   const fixed = Buffer.alloc(FIXED_BYTES);
   fixed.set(MAGIC, 0);
   fixed.set(key.id, 8);
-  fixed.writeBigUInt64BE(BigInt(object.plaintext.length), 16);
-  fixed.writeBigUInt64BE(BigInt(object.createdAtMs), 24);
+  fixed.writeBigUInt64BE(BigInt(stated.sizeBytes), 16);
+  fixed.writeBigUInt64BE(BigInt(stated.createdAtMs), 24);
   fixed.set(salt, 32);
   const header = Buffer.concat([fixed, headerMac(key, name, fixed)]);
   const cipher = createCipheriv("aes-256-gcm", objectKey(key, name, salt), NONCE);
   cipher.setAAD(associatedData(header, name));
-  yield header;
-  for (let at = 0; at < object.plaintext.length; at += PIECE_BYTES) {
-    yield cipher.update(object.plaintext.subarray(at, at + PIECE_BYTES));
-  }
-  yield Buffer.concat([cipher.final(), cipher.getAuthTag()]);
+  return {
+    header,
+    update: (plaintext) => cipher.update(plaintext),
+    finish: () => Buffer.concat([cipher.final(), cipher.getAuthTag()]),
+  };
+}
+
+/** The name of the key that an object says it was sealed with; undefined when the bytes are no object's. */
+export function statedKeyId(first: Uint8Array): Buffer | undefined {
+  const header = Buffer.from(first.subarray(0, HEADER_BYTES));
+  return header.length === HEADER_BYTES && header.subarray(0, 8).equals(MAGIC) ? header.subarray(8, 16) : undefined;
 }
 
 /**

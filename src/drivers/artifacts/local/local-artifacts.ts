@@ -1,55 +1,102 @@
-import { randomUUID } from "node:crypto";
-import { type FileHandle, mkdir, open as openFile, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open as openFile, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ContinuumError } from "../../../core/error.ts";
 import { admit, DEFAULT_ARTIFACT_BYTES_MAX, isDigest, notFound } from "../admission.ts";
 import type { ArtifactErrorCode, ArtifactInfo, Artifacts } from "../artifacts.ts";
+import { readHeader, type StoreKey, seal, statedKeyId, storeKey, tenantFolder } from "../sealed-object.ts";
 import {
-  HEADER_BYTES,
-  type ObjectName,
-  opener,
-  PIECE_BYTES,
-  readHeader,
-  type StoreKey,
-  seal,
-  storeKey,
-  TAG_BYTES,
-  tenantFolder,
-} from "../sealed-object.ts";
+  codeOf,
+  firstBytes,
+  headerOf,
+  onDisk,
+  openedPieces,
+  PART,
+  resealedPieces,
+  sweepParts,
+  syncFolder,
+  unlessMissing,
+  writeObject,
+} from "./object-file.ts";
 
 export interface LocalArtifactsOptions {
   /** The folder of the store; made when it is not there. */
   root: string;
   /** The store key, as it was read from the secrets: 32 bytes, or 64 hexadecimal digits. */
   key: Uint8Array;
+  /** The key before it: what it sealed is still read, and nothing more is sealed with it. */
+  previousKey?: Uint8Array;
   /** Default 512 MiB. */
   sizeBytesMax?: number;
   nowMs?: () => number;
 }
 
-/**
- * The encrypted store on one host's disk: `<root>/<HMAC of the tenant>/<digest>`, folders 0700, files 0600. A file
- * appears whole or not at all: it is written beside its place, synced, and renamed.
- * Errors: `store-failed` for a key that is none, and for every failure of the disk.
- */
-export async function openLocalArtifacts(options: LocalArtifactsOptions): Promise<Artifacts> {
-  const key = storeKey(options.key);
-  await onDisk(() => mkdir(options.root, { recursive: true, mode: 0o700 }));
-  return new LocalArtifacts(key, options);
+/** What became of one tenant's objects that another key had sealed. */
+export interface Rekeyed {
+  /** Now under the present key alone. */
+  moved: number;
+  /** Digests of objects that cannot be opened; they were left as they are. */
+  damaged: string[];
 }
 
-/** How long a file half written is left alone before it counts as one that a crash left behind. */
-const LEFTOVER_MS = 60 * 60 * 1000;
-const PART = ".part";
+export interface LocalArtifactStore extends Artifacts {
+  /**
+   * Seals anew, with the present key, what the previous one sealed. Each object is at every moment whole under one of
+   * both, so a call that broke off is simply made again, while others read and write.
+   */
+  rekey(tenant: string, signal?: AbortSignal): Promise<Rekeyed>;
+  /** Objects in folders that are none of these tenants' under the present key: nobody can read them without another. */
+  countForeign(tenants: readonly string[]): Promise<number>;
+}
 
-class LocalArtifacts implements Artifacts {
+/**
+ * The encrypted store on one host's disk: `<root>/<HMAC of the tenant>/<digest>`, folders 0700, files 0600. A file
+ * appears whole or not at all.
+ * Errors: `store-failed` for a key that is none, and for every failure of the disk.
+ */
+export async function openLocalArtifacts(options: LocalArtifactsOptions): Promise<LocalArtifactStore> {
+  const key = storeKey(options.key);
+  const previous = options.previousKey === undefined ? undefined : storeKey(options.previousKey);
+  await onDisk(() => mkdir(options.root, { recursive: true, mode: 0o700 }));
+  // The same key twice is one key, and nothing is to be moved.
+  const isOther = previous !== undefined && !previous.id.equals(key.id);
+  return new LocalArtifacts({ key, ...(isOther ? { previous } : {}) }, options);
+}
+
+const FOLDER_NAME = /^[0-9a-f]{64}$/;
+
+/**
+ * Refuses keys that cannot be this store's: there are objects, and the first of no folder was sealed with one of them.
+ * Errors: `store-failed`.
+ */
+export async function requireOwnKeys(root: string, keys: readonly Uint8Array[]): Promise<void> {
+  const known = keys.map((key) => storeKey(key).id);
+  let seen = 0;
+  for (const folder of await onDisk(() => hexNames(root))) {
+    const [name] = await onDisk(() => hexNames(join(root, folder)));
+    const found =
+      name === undefined ? undefined : await onDisk(() => unlessMissing(firstBytes(join(root, folder, name))));
+    const id = found === undefined ? undefined : statedKeyId(found.bytes);
+    if (id === undefined) continue;
+    if (known.some((one) => one.equals(id))) return;
+    seen += 1;
+  }
+  if (seen === 0) return;
+  throw new ContinuumError<ArtifactErrorCode>(
+    "store-failed",
+    `the artifact store in ${root} was encrypted with another key than artifacts.keyReference names: name the right one there, or in artifacts.previousKeyReference until \`continuum artifact rekey\` was run; without it, move that folder away`,
+  );
+}
+
+class LocalArtifacts implements LocalArtifactStore {
   readonly #key: StoreKey;
+  readonly #previous: StoreKey | undefined;
   readonly #root: string;
   readonly #sizeBytesMax: number;
   readonly #nowMs: () => number;
 
-  constructor(key: StoreKey, options: LocalArtifactsOptions) {
-    this.#key = key;
+  constructor(keys: { key: StoreKey; previous?: StoreKey }, options: LocalArtifactsOptions) {
+    this.#key = keys.key;
+    this.#previous = keys.previous;
     this.#root = options.root;
     this.#sizeBytesMax = options.sizeBytesMax ?? DEFAULT_ARTIFACT_BYTES_MAX;
     this.#nowMs = options.nowMs ?? Date.now;
@@ -59,7 +106,7 @@ class LocalArtifacts implements Artifacts {
     const digest = await admit(bytes, { sizeBytesMax: this.#sizeBytesMax, expectedDigest });
     if (!(await this.#isWhole(tenant, digest))) {
       const sealed = seal(this.#key, { tenant, digest }, { plaintext: bytes, createdAtMs: this.#nowMs() });
-      await onDisk(() => this.#write(tenant, digest, sealed));
+      await onDisk(() => writeObject(this.#folder(this.#key, tenant), fileName(digest), sealed));
     }
     const info = await this.stat(tenant, digest);
     if (info === undefined) throw notFound(digest);
@@ -68,168 +115,157 @@ class LocalArtifacts implements Artifacts {
 
   async read(tenant: string, digest: string): Promise<Uint8Array> {
     if (!isDigest(digest)) throw notFound(digest);
-    const file = await onDisk(() => unlessMissing(openFile(this.#path(tenant, digest), "r")));
-    if (file === undefined) throw notFound(digest);
-    try {
-      return await readObject(this.#key, { tenant, digest }, file);
-    } finally {
-      await file.close();
-    }
+    const bytes = await this.#underAny((key) => this.#readUnder(key, tenant, digest));
+    if (bytes === undefined) throw notFound(digest);
+    return bytes;
   }
 
   async stat(tenant: string, digest: string): Promise<ArtifactInfo | undefined> {
     if (!isDigest(digest)) return undefined;
-    const found = await onDisk(() => unlessMissing(firstBytes(this.#path(tenant, digest))));
-    if (found === undefined) return undefined;
-    // Only an authentic header of an encrypted object gets this far; anything else is `corrupt`.
-    return { digest, encrypted: true, ...readHeader(this.#key, { tenant, digest }, found.bytes, found.fileBytes) };
+    return this.#underAny(async (key) => {
+      const found = await onDisk(() => unlessMissing(firstBytes(this.#path(key, tenant, digest))));
+      if (found === undefined) return undefined;
+      // Only an authentic header of an encrypted object gets this far; anything else is `corrupt`.
+      return { digest, encrypted: true, ...readHeader(key, { tenant, digest }, found.bytes, found.fileBytes) };
+    });
   }
 
   async list(tenant: string): Promise<ArtifactInfo[]> {
-    const names = (await onDisk(() => unlessMissing(readdir(this.#folder(tenant))))) ?? [];
+    const names = new Set(await this.#names(this.#key, tenant));
+    if (this.#previous !== undefined) for (const name of await this.#names(this.#previous, tenant)) names.add(name);
     const infos: ArtifactInfo[] = [];
-    for (const name of names.sort()) {
-      const info = name.endsWith(PART) ? undefined : await this.stat(tenant, `sha256:${name}`);
+    for (const name of [...names].sort()) {
+      const info = await this.stat(tenant, `sha256:${name}`);
       if (info !== undefined) infos.push(info);
     }
     return infos;
   }
 
   async remove(tenant: string, digest: string): Promise<void> {
-    if (isDigest(digest)) await onDisk(() => rm(this.#path(tenant, digest), { force: true }));
+    if (!isDigest(digest)) return;
+    for (const key of this.#keys()) await onDisk(() => rm(this.#path(key, tenant, digest), { force: true }));
+  }
+
+  async rekey(tenant: string, signal?: AbortSignal): Promise<Rekeyed> {
+    const rekeyed: Rekeyed = { moved: 0, damaged: [] };
+    const from = this.#previous;
+    if (from === undefined) return rekeyed;
+    for (const name of await this.#names(from, tenant)) {
+      signal?.throwIfAborted();
+      const digest = `sha256:${name}`;
+      if (!isDigest(digest)) continue;
+      const outcome = await onDisk(() => this.#move(from, tenant, digest));
+      if (outcome === "moved") rekeyed.moved += 1;
+      if (outcome === "damaged") rekeyed.damaged.push(digest);
+    }
+    await onDisk(() => removeEmpty(this.#folder(from, tenant)));
+    return rekeyed;
+  }
+
+  async countForeign(tenants: readonly string[]): Promise<number> {
+    const own = new Set(tenants.map((tenant) => tenantFolder(this.#key, tenant)));
+    let count = 0;
+    for (const folder of await onDisk(() => hexNames(this.#root)))
+      if (!own.has(folder)) count += (await onDisk(() => hexNames(join(this.#root, folder)))).length;
+    return count;
+  }
+
+  /** The old object goes only when the new one is whole and on the disk. */
+  async #move(from: StoreKey, tenant: string, digest: string): Promise<"moved" | "damaged" | "gone"> {
+    const path = this.#path(from, tenant, digest);
+    if (!(await this.#isWholeUnder(this.#key, tenant, digest))) {
+      const file = await unlessMissing(openFile(path, "r"));
+      if (file === undefined) return "gone";
+      try {
+        const pieces = resealedPieces({ from, to: this.#key }, { tenant, digest }, file);
+        await writeObject(this.#folder(this.#key, tenant), fileName(digest), pieces);
+      } catch (error) {
+        if (error instanceof ContinuumError && error.code === "corrupt") return "damaged";
+        throw error;
+      } finally {
+        await file.close();
+      }
+    }
+    await rm(path, { force: true });
+    return "moved";
   }
 
   /** Whether the object is there and can be read; a bad one is written anew by whoever brings the very bytes again. */
   async #isWhole(tenant: string, digest: string): Promise<boolean> {
+    for (const key of this.#keys()) if (await this.#isWholeUnder(key, tenant, digest)) return true;
+    return false;
+  }
+
+  async #isWholeUnder(key: StoreKey, tenant: string, digest: string): Promise<boolean> {
     try {
-      await this.read(tenant, digest);
-      return true;
+      return (await this.#readUnder(key, tenant, digest)) !== undefined;
     } catch (error) {
-      if (error instanceof ContinuumError && (error.code === "not-found" || error.code === "corrupt")) return false;
+      if (error instanceof ContinuumError && error.code === "corrupt") return false;
       throw error;
     }
   }
 
-  async #write(tenant: string, digest: string, sealed: Iterable<Buffer>): Promise<void> {
-    const folder = this.#folder(tenant);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await this.#sweep(folder);
-    const part = join(folder, `${randomUUID()}${PART}`);
+  /** Decrypts into the one buffer that is answered, and answers it only when all of it was authentic. */
+  async #readUnder(key: StoreKey, tenant: string, digest: string): Promise<Buffer | undefined> {
+    const file = await onDisk(() => unlessMissing(openFile(this.#path(key, tenant, digest), "r")));
+    if (file === undefined) return undefined;
     try {
-      const file = await openFile(part, "wx", 0o600);
-      try {
-        for (const piece of sealed) await file.writeFile(piece);
-        await file.sync();
-      } finally {
-        await file.close();
+      const { sizeBytes } = await headerOf(key, { tenant, digest }, file);
+      const plaintext = Buffer.alloc(sizeBytes);
+      let filled = 0;
+      for await (const piece of openedPieces(key, { tenant, digest }, file)) {
+        plaintext.set(piece, filled);
+        filled += piece.length;
       }
-      await rename(part, this.#path(tenant, digest));
-    } catch (error) {
-      await rm(part, { force: true });
-      throw error;
-    }
-    await syncFolder(folder);
-  }
-
-  /** Takes away what a crash left half written. */
-  async #sweep(folder: string): Promise<void> {
-    for (const name of await readdir(folder)) {
-      if (!name.endsWith(PART)) continue;
-      const found = await unlessMissing(stat(join(folder, name)));
-      if (found !== undefined && Date.now() - found.mtimeMs > LEFTOVER_MS)
-        await rm(join(folder, name), { force: true });
+      return plaintext;
+    } finally {
+      await file.close();
     }
   }
 
-  #folder(tenant: string): string {
-    return join(this.#root, tenantFolder(this.#key, tenant));
+  /** Looked for under the present key again at the end: a rekey may have moved it in between. */
+  async #underAny<T>(look: (key: StoreKey) => Promise<T | undefined>): Promise<T | undefined> {
+    const keys = this.#previous === undefined ? [this.#key] : [this.#key, this.#previous, this.#key];
+    for (const key of keys) {
+      const found = await look(key);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
-  #path(tenant: string, digest: string): string {
-    return join(this.#folder(tenant), digest.slice("sha256:".length));
+  #keys(): StoreKey[] {
+    return this.#previous === undefined ? [this.#key] : [this.#key, this.#previous];
+  }
+
+  async #names(key: StoreKey, tenant: string): Promise<string[]> {
+    const names = (await onDisk(() => unlessMissing(readdir(this.#folder(key, tenant))))) ?? [];
+    return names.filter((name) => !name.endsWith(PART)).sort();
+  }
+
+  #folder(key: StoreKey, tenant: string): string {
+    return join(this.#root, tenantFolder(key, tenant));
+  }
+
+  #path(key: StoreKey, tenant: string, digest: string): string {
+    return join(this.#folder(key, tenant), fileName(digest));
   }
 }
 
-/** Decrypts piece by piece into the one buffer that is answered, and answers it only when all of it was authentic. */
-async function readObject(key: StoreKey, name: ObjectName, file: FileHandle): Promise<Buffer> {
-  const first = await onDisk(() => readFirst(file));
-  const { sizeBytes } = readHeader(key, name, first.bytes, first.fileBytes);
-  const content = opener(key, name, first.bytes);
-  const plaintext = Buffer.alloc(sizeBytes);
-  for (let at = 0; at < sizeBytes; at += PIECE_BYTES) {
-    const bytes = Math.min(PIECE_BYTES, sizeBytes - at);
-    const piece = await onDisk(() => readAt(file, { position: HEADER_BYTES + at, bytes }));
-    plaintext.set(content.update(piece), at);
-  }
-  content.finish(await onDisk(() => readAt(file, { position: HEADER_BYTES + sizeBytes, bytes: TAG_BYTES })));
-  return plaintext;
+const fileName = (digest: string) => digest.slice("sha256:".length);
+
+async function hexNames(folder: string): Promise<string[]> {
+  const names = (await unlessMissing(readdir(folder))) ?? [];
+  return names.filter((name) => FOLDER_NAME.test(name)).sort();
 }
 
-async function firstBytes(path: string): Promise<FirstBytes> {
-  const file = await openFile(path, "r");
+/** Leaves a folder that still holds something: a damaged object, or what another process writes now. */
+async function removeEmpty(folder: string): Promise<void> {
+  if ((await unlessMissing(sweepParts(folder).then(() => true))) === undefined) return;
   try {
-    return await readFirst(file);
-  } finally {
-    await file.close();
-  }
-}
-
-interface FirstBytes {
-  /** As many as a header has, or as the file has. */
-  bytes: Buffer;
-  fileBytes: number;
-}
-
-async function readFirst(file: FileHandle): Promise<FirstBytes> {
-  const { size } = await file.stat();
-  return { bytes: await readAt(file, { position: 0, bytes: Math.min(HEADER_BYTES, size) }), fileBytes: size };
-}
-
-/** Exactly that many bytes, or zeros where the file ends early, which no authentication lets pass. */
-async function readAt(file: FileHandle, range: { position: number; bytes: number }): Promise<Buffer> {
-  const buffer = Buffer.alloc(range.bytes);
-  for (let filled = 0; filled < range.bytes; ) {
-    const { bytesRead } = await file.read(buffer, filled, range.bytes - filled, range.position + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return buffer;
-}
-
-/** Makes a rename survive a power cut. Windows has no way to sync a folder, and needs none. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await openFile(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function unlessMissing<T>(found: Promise<T>): Promise<T | undefined> {
-  try {
-    return await found;
+    await rmdir(folder);
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw error;
+    if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(codeOf(error) ?? "")) throw error;
+    return;
   }
-}
-
-async function onDisk<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    // The system's message holds paths of the host; its code says enough.
-    const code = codeOf(cause) ?? "unknown";
-    throw new ContinuumError<ArtifactErrorCode>("store-failed", `the artifact store's disk failed: ${code}`, {
-      cause,
-      retryable: true,
-      details: { code },
-    });
-  }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+  await syncFolder(join(folder, ".."));
 }
