@@ -9,6 +9,7 @@ import { writeDsseBundle } from "../../core/evidence/bundle.ts";
 import { readCosignKey } from "../../core/evidence/cosign-key.ts";
 import { IN_TOTO_PAYLOAD_TYPE, signEnvelope } from "../../core/evidence/dsse.ts";
 import { generateSigningKey } from "../../core/evidence/signing-key.ts";
+import { sha256Digest } from "../../core/plan/canonical.ts";
 import { openPolicyBundle, policySigningKey, signPolicyBundle } from "../../core/policy/policy-bundle.ts";
 import { planOf } from "../../service/testing/service-fixture.ts";
 import { type HttpFixture, httpFixture } from "../http/testing/http-fixture.ts";
@@ -115,7 +116,8 @@ describe("changing the policy", () => {
     const activated = await activate(digest, "--yes");
     expect([activated.code, activated.out]).toEqual([0, `in force: ${digest}\n`]);
     expect(activated.err).toContain("capacity is short");
-    const after = await as("ada", "policy", "show", digest, "--write", "copy");
+    const after = await as("ada", "policy", "show", digest, "--write", "copy", "--subject", "subject.json");
+    expect(sha256Digest(readFileSync(join(folder, "subject.json")))).toBe(digest);
     expect(after.out).toMatch(/state +active/);
     expect(readFileSync(join(folder, "copy", "own", "acme.cedar"), "utf8")).toBe(forbid(4));
     expect((await as("ada", "policy", "show", digest, "--write", "copy")).code).toBe(64);

@@ -1,9 +1,10 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import type { OperationOutput } from "../../../contract/operations.ts";
+import { policyDigestedBytes } from "../../../core/policy/load-policy-set.ts";
 import { malformed } from "../cli-error.ts";
 import type { CommandContext } from "../command-context.ts";
-import { pathOf } from "../files.ts";
+import { pathOf, writeNewFile } from "../files.ts";
 import { listPages } from "../list-pages.ts";
 import { ownFiles } from "../offline-policy.ts";
 import { policyDiffText } from "../policy-diff-text.ts";
@@ -64,6 +65,11 @@ export async function policyShow(context: CommandContext): Promise<number> {
   const detail = await client.call("policy.show", { params });
   const folder = context.text("write");
   if (folder !== undefined) await writeFiles(context, folder, detail.files);
+  const subject = context.text("subject");
+  if (subject !== undefined) {
+    const text = policyDigestedBytes(detail.files).toString("utf8");
+    await writeNewFile(context, { file: subject, text, where: "--subject" });
+  }
   const diff = detail.version.state === "active" ? undefined : await client.call("policy.diff", { params });
   await context.show({ ...detail, ...(diff === undefined ? {} : { diff }) }, () =>
     [

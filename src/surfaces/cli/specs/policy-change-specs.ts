@@ -36,7 +36,13 @@ export const POLICY_CHANGES: readonly CommandSpec[] = [
     path: "policy show",
     summary: "One version: when it was in force, by whose word, and what it would change now",
     arguments: DIGEST,
-    options: [{ flags: "--write <folder>", description: "its files, into a folder that is new or empty" }],
+    options: [
+      { flags: "--write <folder>", description: "its files, into a folder that is new or empty" },
+      {
+        flags: "--subject <file>",
+        description: "the bytes that the digest is of: what an activation's signature is about",
+      },
+    ],
     examples: ["policy show sha256:4f...", "policy show sha256:4f... --write ./policies"],
     load: async () => (await import("../commands/policy-change.ts")).policyShow,
   },
