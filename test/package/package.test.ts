@@ -31,6 +31,7 @@ test("no source, test or secret is packed", () => {
     "\n",
   );
   expect(files).toContain("package/dist/main.js");
+  expect(files).toContain("package/page/index.html");
   expect(files.filter((file) => /\.test\.|\/testing\/|\.conformance\.|\/src\/|\.key$/.test(file))).toEqual([]);
 });
 

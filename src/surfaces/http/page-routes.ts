@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import type { Context, Hono } from "hono";
 
 /**
- * The plain page of the control plane: files that browsers take as they are. They lie beside the sources, and the
- * compiled program, which is as deep, finds them at the same place.
+ * The plain page of the control plane: files that browsers take as they are, found at the same place from the sources
+ * and from the compiled program, which is as deep.
  */
-const FOLDER = new URL("../../../src/surfaces/http/page/", import.meta.url);
+const FOLDER = new URL("../../../page/", import.meta.url);
 
 const FILES = {
   "/": "index.html",
