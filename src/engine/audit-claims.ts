@@ -2,9 +2,11 @@ import { type AuditEntry, canonicalText, entryTime } from "../core/audit/entry.t
 import { digestOf, eventDigest, eventRecord } from "../core/audit/event-record.ts";
 import type { Queryable } from "../store/database.ts";
 import {
+  approvalDigests,
   changedContent,
   decisionsOf,
   eventsAt,
+  evidencePlaces,
   type RolloutPlace,
   rolloutPlaces,
   type StoredEvent,
@@ -38,10 +40,12 @@ export async function auditClaims(db: Queryable, tenant: string): Promise<AuditC
   const places = new Map((await rolloutPlaces(db, tenant)).map((place) => [place.rollout, place]));
   /** The newest step that the log tells of each rollout. */
   const newest = new Map<string, Step>();
+  const signed: Signed = { evidence: new Map(), approvals: new Map() };
   let eventsMissing = 0;
   let eventsRemoved = 0;
   return {
     take: async (batch) => {
+      for (const { entry } of batch) noteSigned(signed, entry);
       for (const { entry } of batch)
         if (entry.action === "retention.remove" && entry.details.kind === "rollout-events")
           eventsRemoved += entry.details.count ?? 0;
@@ -58,10 +62,43 @@ export async function auditClaims(db: Queryable, tenant: string): Promise<AuditC
         const message = placeProblem(place, newest.get(place.rollout));
         if (message !== null) return message;
       }
+      const gone = await signedProblem(db, tenant, signed);
+      if (gone !== null) return gone;
       const changed = await changedContent(db, tenant);
       return changed.length === 0 ? null : `${changed.join(", ")}: the stored bytes are not those of the digest`;
     },
   };
+}
+
+/** What the log tells of signed things: the newest word on each piece of evidence, and whose each approval is. */
+interface Signed {
+  evidence: Map<string, "evidence.add" | "evidence.revoke">;
+  approvals: Map<string, string>;
+}
+
+function noteSigned({ evidence, approvals }: Signed, { action, subject, details }: AuditEntry): void {
+  const { bundleDigest, subjectDigest } = details;
+  if (bundleDigest === undefined) return;
+  if (action === "evidence.add" || action === "evidence.revoke")
+    evidence.set(`${bundleDigest} ${subjectDigest}`, action);
+  if (action === "rollout.approved") approvals.set(bundleDigest, subject.id);
+}
+
+async function signedProblem(db: Queryable, tenant: string, { evidence, approvals }: Signed): Promise<string | null> {
+  if (evidence.size > 0) {
+    const stored = await evidencePlaces(db, tenant);
+    const places = new Map(stored.map((one) => [`${one.bundleDigest} ${one.subjectDigest}`, one]));
+    for (const [key, told] of evidence) {
+      const place = places.get(key);
+      const [digest] = key.split(" ");
+      if (place === undefined) return `the evidence ${digest} was taken in and is missing`;
+      if (told === "evidence.revoke" && !place.revoked) return `the evidence ${digest} was revoked and counts again`;
+    }
+  }
+  if (approvals.size === 0) return null;
+  const stored = new Set(await approvalDigests(db, tenant));
+  const [lost] = [...approvals].filter(([digest]) => !stored.has(digest));
+  return lost === undefined ? null : `the signed approval ${lost[0]} of rollout ${lost[1]} is missing or was changed`;
 }
 
 function stepOf({ position, entry }: Placed): Step[] {

@@ -177,6 +177,7 @@ describe("whoever rewrites the database is found out by what was signed before",
       "UPDATE plans SET bytes = bytes || 'x'::bytea",
       /the plan sha256:.* not those of the digest/,
     ],
+    ["evidence was removed", "DELETE FROM evidence", /the evidence sha256:.* was taken in and is missing/],
     ["evidence has other bytes", "UPDATE evidence SET bundle = bundle || 'x'::bytea", /the evidence sha256:/],
     [
       "an event was added",

@@ -85,3 +85,26 @@ export async function changedContent(db: Queryable, tenant: string): Promise<str
   );
   return rows.map(({ what }) => what);
 }
+
+/** What was taken in, by statement and subject, and whether it was revoked. */
+export async function evidencePlaces(
+  db: Queryable,
+  tenant: string,
+): Promise<{ bundleDigest: string; subjectDigest: string; revoked: boolean }[]> {
+  const { rows } = await db.query<{ bundleDigest: string; subjectDigest: string; revoked: boolean }>(
+    `SELECT id AS "bundleDigest", subject_digest AS "subjectDigest", revoked_at IS NOT NULL AS revoked
+     FROM evidence WHERE tenant = $1`,
+    [tenant],
+  );
+  return rows;
+}
+
+/** The digests of every signed approval that is stored. */
+export async function approvalDigests(db: Queryable, tenant: string): Promise<string[]> {
+  const { rows } = await db.query<{ digest: string }>(
+    `SELECT 'sha256:' || encode(sha256(bundle), 'hex') AS digest FROM approval_statements
+     WHERE tenant = $1 AND bundle IS NOT NULL`,
+    [tenant],
+  );
+  return rows.map(({ digest }) => digest);
+}
