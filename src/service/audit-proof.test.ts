@@ -101,6 +101,21 @@ describe("the proof of a rollout", () => {
     expect(verdict.story.steps.at(-1)).toMatchObject({ phase: "Denied", outcome: "denied" });
   });
 
+  test("and its approval are missed when somebody takes the signed bytes away", async () => {
+    expect(await on.call("audit.verify", admin)).toMatchObject({ ok: true });
+    const swap = (bytes: string) =>
+      on.database.query(`UPDATE approval_statements SET bundle = ${bytes} WHERE bundle IS NOT NULL`);
+    await swap("bundle || '\\x20'::bytea");
+    expect(await on.call("audit.verify", admin)).toMatchObject({
+      ok: false,
+      problem: {
+        message: expect.stringMatching(/^the signed approval sha256:.* of rollout r-.* is missing or was changed$/),
+      },
+    });
+    await swap("substr(bundle, 1, length(bundle) - 1)");
+    expect(await on.call("audit.verify", admin)).toMatchObject({ ok: true });
+  });
+
   test("is refused when any byte was changed, with the place", () => {
     for (let at = 0; at < done.length; at += 509) {
       for (const bit of [1, 0x20]) {
