@@ -63,7 +63,8 @@ export async function decideUnder<Locked>(
 }
 
 /**
- * The policy, because a decision by one that is being replaced must not be committed after it was; the endpoint, because whoever admits looks whether it is free; and the environment, because its sum is reserved from.
+ * The policy, because a decision by one that is being replaced must not be committed after it was; the endpoint, because
+ * whoever admits looks whether it is free; and the environment, because its sum is reserved from.
  * What takes nothing of the sum does not wait for it: else every simulation would queue behind every other.
  */
 export async function lockForAdmission(

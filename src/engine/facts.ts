@@ -32,8 +32,8 @@ type FactsParts = Pick<
 
 /**
  * What the server knows about a plan, and the policy that it is decided by, read at one moment: nothing is decided by a
- * policy that was not in force when its facts were true. Nothing here decides. Of a simulated plan it gathers what the same plan would have for real: the mocks answer for the
- * simulation alone, in `decide`.
+ * policy that was not in force when its facts were true. Nothing here decides. Of a simulated plan it gathers what the
+ * same plan would have for real: the mocks answer for the simulation alone, in `decide`.
  */
 export async function gatherFacts(
   db: Queryable,
