@@ -14,7 +14,7 @@ export function main(argv: string[], entry: string): Promise<number> {
     start: async (options) => (await import("./compose/start-role.ts")).startRole(options, { version, entry }),
     maintenance: async () => (await import("./compose/maintenance.ts")).composeMaintenance({ version }),
     doctor: async (options) => (await import("./compose/compose-doctor.ts")).composeDoctor(options, { version }),
-    quickstart: async ({ keep, color }) =>
-      (await import("./quickstart/quickstart.ts")).runQuickstart({ entry, keep, color }),
+    quickstart: async (options) =>
+      (await import("./quickstart/quickstart.ts")).runQuickstart({ entry, ...options }),
   });
 }

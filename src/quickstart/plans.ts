@@ -32,23 +32,47 @@ export function carelessPlan(plan: PlanInput): PlanInput {
   };
 }
 
+/** Nothing serves there yet, so a bake has nothing to compare with and can be short. */
+const FIRST_BAKE_SECONDS = 1;
+
 export function stagingPlan(plan: PlanInput): PlanInput {
-  return { ...plan, spec: { ...plan.spec, environment: "staging" } };
+  return { ...plan, spec: { ...plan.spec, environment: "staging", rollout: shortBakes(plan) } };
 }
 
-export function productionPlan(plan: PlanInput): PlanInput {
+/** With the monitor that AO-9 asks for; `baseline` is a table in the store. */
+export function productionPlan(plan: PlanInput, baseline: string): PlanInput {
   return {
     ...plan,
     spec: {
       ...plan.spec,
       environment: "production",
       compute: { instanceType: "ml.m5.xlarge", instanceCount: 2 },
+      rollout: shortBakes(plan),
       monitor: {
-        baseline: plan.spec.model.artifact,
+        baseline,
         dataDrift: {},
         modelQuality: { label: "malignant", problem: "binary" },
-        bias: { facet: "mean_radius", favoured: ["high"] },
+        bias: { facet: SIZE_GROUP, favoured: ["small"] },
       },
     },
   };
+}
+
+/** A model that nobody made, on machines that nobody has; dear enough that two people would have to approve. */
+export function simulatedPlan(): PlanInput {
+  const nothing = `store:sha256:${"0".repeat(64)}`;
+  const plan = productionPlan(modelPlan("2.0.0", nothing, { bakeSeconds: 1 }), nothing);
+  return { ...dearPlan(plan), spec: { ...dearPlan(plan).spec, target: "simulated", dryRun: false } };
+}
+
+/** The same on machines that cost more than $30.00 an hour together, where AO-12 asks for a further person. */
+export function dearPlan(plan: PlanInput): PlanInput {
+  return { ...plan, spec: { ...plan.spec, compute: { instanceType: "ml.g5.12xlarge", instanceCount: 5 } } };
+}
+
+/** The baseline's column of groups to compare, which the model is not told. */
+export const SIZE_GROUP = "size_group";
+
+function shortBakes({ spec }: PlanInput): PlanInput["spec"]["rollout"] {
+  return { ...spec.rollout, bakeSeconds: FIRST_BAKE_SECONDS };
 }

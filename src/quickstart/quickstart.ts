@@ -1,21 +1,25 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { createApiClient } from "../surfaces/cli/client.ts";
-import { verifyAuditLog } from "./chapters/audit.ts";
+import { type ApiClient, createApiClient } from "../surfaces/cli/client.ts";
+import { proveWhatHappened } from "./chapters/audit.ts";
 import { decideAndFix } from "./chapters/deciding.ts";
-import { showHigherEnvironments } from "./chapters/higher-environments.ts";
 import { prepareModels } from "./chapters/models.ts";
+import { deployToProduction } from "./chapters/production.ts";
 import { deployFirst, promoteCanary, rollBackBroken } from "./chapters/rollouts.ts";
+import { simulateDeployments } from "./chapters/simulation.ts";
+import { deployToStaging } from "./chapters/staging.ts";
 import { type Installation, install } from "./installation.ts";
 import { Narrator } from "./narrator.ts";
-import { modelPlan } from "./plans.ts";
 import { type Stage, StoryFailure } from "./stage.ts";
+import { throwawayPerson } from "./throwaway-person.ts";
 
 export interface QuickstartTask {
   /** The program's entry, to start its processes from. */
   entry: string;
   /** Leave everything running and print the addresses. */
   keep: boolean;
+  /** The story of a simulated deployment instead. */
+  simulate: boolean;
   color: boolean;
 }
 
@@ -32,9 +36,9 @@ export async function runQuickstart(task: QuickstartTask): Promise<number> {
   process.once("SIGINT", interrupted);
   process.once("SIGTERM", interrupted);
   try {
-    narrator.line("Continuum quickstart: a plan becomes a guarded rollout of a real model, in a throwaway folder.");
+    narrator.line(task.simulate ? SIMULATION : REAL);
     installation = await begin(narrator, task.entry);
-    await tell({ narrator, installation });
+    await (task.simulate ? simulate : tell)({ narrator, installation });
     return await finish({ narrator, installation, keep: task.keep });
   } catch (error) {
     narrator.line("");
@@ -52,6 +56,10 @@ export async function runQuickstart(task: QuickstartTask): Promise<number> {
   }
 }
 
+const REAL = "Continuum quickstart: a plan becomes a guarded rollout of a real model, in a throwaway folder.";
+const SIMULATION =
+  "Continuum quickstart, simulated: real processes and real decisions; models, CI and people are mocks.";
+
 async function begin(narrator: Narrator, entry: string): Promise<Installation> {
   narrator.chapter("Real processes start");
   const startedAtMs = Date.now();
@@ -63,23 +71,40 @@ async function begin(narrator: Narrator, entry: string): Promise<Installation> {
   return installation;
 }
 
-async function tell({ narrator, installation }: { narrator: Narrator; installation: Installation }): Promise<void> {
+interface Telling {
+  narrator: Narrator;
+  installation: Installation;
+}
+
+/** Everything of it goes to the simulated target: there is nothing to train, to sign or to serve. */
+async function simulate({ narrator, installation }: Telling): Promise<void> {
+  const agent = await proposingAgent(installation.api, "admin");
+  await simulateDeployments({ narrator, api: installation.api, agent });
+}
+
+async function proposingAgent(api: ApiClient, owner: string): Promise<ApiClient> {
+  const { secret } = await api.call("tokens.create", {
+    body: { principal: "release-agent", kind: "agent", owner, roles: ["proposer"] },
+  });
+  return createApiClient({ url: api.url, token: secret });
+}
+
+async function tell({ narrator, installation }: Telling): Promise<void> {
   const { api, folder } = installation;
   const invoker = await api.call("tokens.create", {
     body: { principal: "traffic", kind: "service", roles: ["invoker"] },
   });
-  const proposer = await api.call("tokens.create", {
-    body: { principal: "release-agent", kind: "agent", owner: "admin", roles: ["proposer"] },
-  });
-  const agent = createApiClient({ url: api.url, token: proposer.secret });
-  const stage: Stage = { narrator, api, agent, folder, invokeToken: invoker.secret, random: randomBytes };
+  const owner = await throwawayPerson({ api }, "throwaway-omar", ["approver"]);
+  const agent = await proposingAgent(api, owner.id);
+  const stage: Stage = { narrator, api, agent, owner, folder, invokeToken: invoker.secret, random: randomBytes };
   const models = await prepareModels(stage);
-  const plan = await decideAndFix(stage, modelPlan(models.v1.version, models.v1.artifactDigest, { bakeSeconds: 2 }));
+  const plan = await decideAndFix(stage, models.v1.plan);
   const url = await deployFirst(stage, plan, models);
   await promoteCanary(stage, url, models);
   await rollBackBroken(stage, url, models);
-  await showHigherEnvironments(stage, modelPlan(models.v2.version, models.v2.artifactDigest, { bakeSeconds: 4 }));
-  await verifyAuditLog(stage);
+  const signers = await deployToStaging(stage, models);
+  const production = await deployToProduction(stage, models, signers);
+  await proveWhatHappened(stage, production);
 }
 
 async function finish(end: { narrator: Narrator; installation: Installation; keep: boolean }): Promise<number> {

@@ -1,7 +1,14 @@
 import type { RandomBytes } from "../core/evidence/signing-key.ts";
+import type { PlanInput } from "../core/plan/schema.ts";
 import type { ApiClient } from "../surfaces/cli/client.ts";
 import type { Narrator } from "./narrator.ts";
 import type { TrainedModels } from "./training/train-models.ts";
+
+/** Somebody made up for the story. What is theirs lies in this process's memory alone and is gone when it ends. */
+export interface ThrowawayPerson {
+  id: string;
+  api: ApiClient;
+}
 
 /** What every chapter works with. */
 export interface Stage {
@@ -10,6 +17,8 @@ export interface Stage {
   api: ApiClient;
   /** As an agent, which can propose and never approve. */
   agent: ApiClient;
+  /** The person who answers for the agent. */
+  owner: ThrowawayPerson;
   /** A token that may only invoke. */
   invokeToken: string;
   /** The throwaway folder. */
@@ -21,6 +30,8 @@ export interface Stage {
 export interface ReadyModel {
   version: string;
   artifactDigest: string;
+  /** As it goes to development. */
+  plan: PlanInput;
 }
 
 export interface Models {

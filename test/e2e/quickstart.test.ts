@@ -25,12 +25,38 @@ test("the quickstart tells the whole story, leaves nothing behind and ends well"
   expect(output).toMatch(/\d+ of \d+ requests reached 3\.0\.0, [1-9]\d* of them got an error/);
   expect(output).toMatch(/from the first bad answer to the last answer of 3\.0\.0: \d+ ms/);
   expect(output).toMatch(/now serving: 2\.0\.0/);
-  // Staging and production name what they lack, and change nothing.
-  expect(output).toMatch(/needs 1 approval by a person \(approver, with MFA, signed\)/);
-  expect(output).toMatch(/nothing was changed/);
-  // The audit log.
-  expect(output).toMatch(/entries, every one recomputed into the tree: root .*intact/);
-  expect(output).toMatch(/changed: REFUSED at line \d+/);
+  // Staging asks nobody: what is lacking is said, the release signs, and both gates are passed.
+  expect(output).toMatch(
+    /a dry run: DryRunCompleted, verification enhanced; it lacks CP-1 \(The manifest's signature\)/,
+  );
+  const [, staging = "", production = "", audit = ""] = output.split(/^\d+\. (?=Version 2.0.0 goes to|The audit log)/m);
+  for (const phase of ["Verifying", "Snapshotting", "Provisioning", "Promoting", "Succeeded"]) {
+    expect(staging).toMatch(new RegExp(`\\+[\\d.]+ s +${phase}$`, "m"));
+    expect(production).toMatch(new RegExp(`\\+[\\d.]+ s +${phase}$`, "m"));
+  }
+  expect(staging).not.toContain("AwaitingApproval");
+  expect(staging).toMatch(/snapshot of an endpoint where nothing served: sha256:/);
+  // Production: a dry run by default, refusals for who may not approve, one person's signature, every kind of evidence.
+  expect(production).toMatch(/DryRunCompleted; risk high, verification full/);
+  expect(production).toMatch(/needs 1 approval by a person \(approver, with MFA, signed\)/);
+  for (const clause of ["AO-7", "CP-10", "P2", "CP-1"]) expect(production).toMatch(new RegExp(`lacks ${clause} `));
+  expect(production).toMatch(/two different people: approver and budget-owner/);
+  expect(production).toMatch(/release-agent tries to approve its own plan: REFUSED \(humans-only\)/);
+  expect(production).toMatch(/throwaway-omar.* REFUSED \(own-plan\)/);
+  expect(production).toMatch(/registers a throwaway key sha256:\w+ and a throwaway secret/);
+  expect(production).toMatch(
+    /verification full.*\n +encryption, approver-signature, .*provenance, baseline, dry-run, tests/,
+  );
+  expect(production.match(/"probability":[\d.]+.*the truth: (malignant|benign)/g)).toHaveLength(5);
+  // The audit log, and the production rollout proved from one file by its keys alone.
+  expect(audit).toMatch(/entries, every one recomputed into the tree: root .*intact/);
+  expect(audit).toMatch(/changed: REFUSED at line \d+/);
+  expect(audit).toMatch(/verified offline by the log's keys \(ed25519, ml-dsa-65\)/);
+  expect(audit).toMatch(/proved +the rollout took \d+ steps without a gap and stood in Succeeded/);
+  for (const kind of ["tests", "manifest-signature", "provenance"])
+    expect(audit).toMatch(new RegExp(`proved +evidence ${kind} about sha256:\\w+: (PASSED|SIGNED), signed by`));
+  expect(audit).toMatch(/proved +throwaway-ann approved exactly this plan as approver, signed by sha256:/);
+  expect(audit).toMatch(/the same file with one bit changed: REFUSED at /);
 
   expect(leftovers()).toEqual(before);
 });

@@ -44,7 +44,7 @@ export async function decideAndFix(stage: Stage, good: PlanInput): Promise<PlanI
   return advised;
 }
 
-export function showFindings(stage: Stage, decision: Pick<Decision, "findings">): void {
+export function showFindings(stage: Pick<Stage, "narrator">, decision: Pick<Decision, "findings">): void {
   for (const finding of decision.findings) {
     stage.narrator.say(
       `  ${finding.clause.padEnd(6)} ${finding.level.padEnd(8)} ${finding.message}; observed ${shown(finding.observed)}, limit ${shown(finding.limit)}`,

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { signStatement } from "../../core/evidence/sign.ts";
 import { generateSigningKey, type SigningKey } from "../../core/evidence/signing-key.ts";
 import { buildTestResult } from "../../core/evidence/test-result.ts";
+import { modelPlan } from "../plans.ts";
 import { expectThat, type Models, type ReadyModel, type Stage } from "../stage.ts";
 import { junitXml, reportPassed } from "../training/junit.ts";
 import { testTrainedModel } from "../training/model-tests.ts";
@@ -29,12 +30,12 @@ export async function prepareModels(stage: Stage): Promise<Models> {
   narrator.say("an administrator trusts one throwaway key for the purpose `tests`, and for nothing else");
 
   const ready: ReadyModel[] = [];
-  for (const [version, model] of [
-    ["1.0.0", trained.v1],
-    ["2.0.0", trained.v2],
-    ["3.0.0", trained.v3],
+  for (const [version, model, bakeSeconds] of [
+    ["1.0.0", trained.v1, 2],
+    ["2.0.0", trained.v2, 4],
+    ["3.0.0", trained.v3, 10],
   ] as const) {
-    ready.push(await prepare(stage, { version, model, key }));
+    ready.push(await prepare(stage, { version, model, bakeSeconds, key }));
   }
   const [v1, v2, v3] = ready;
   expectThat(v1 !== undefined && v2 !== undefined && v3 !== undefined, "expected three models");
@@ -44,9 +45,9 @@ export async function prepareModels(stage: Stage): Promise<Models> {
 
 async function prepare(
   stage: Stage,
-  task: { version: string; model: TrainedModel; key: SigningKey },
+  task: { version: string; model: TrainedModel; bakeSeconds: number; key: SigningKey },
 ): Promise<ReadyModel> {
-  const { version, model, key } = task;
+  const { version, model, bakeSeconds, key } = task;
   const report = await testTrainedModel(model);
   expectThat(reportPassed(report), `the tests of ${model.name} failed`);
   const artifactDigest = `sha256:${createHash("sha256").update(model.onnx).digest("hex")}`;
@@ -62,5 +63,5 @@ async function prepare(
     `${version}  ${model.name.padEnd(24)} ${(model.onnx.length / 1024).toFixed(1).padStart(5)} kB  accuracy ${accuracy.toFixed(3)}, AUC ${auc.toFixed(3)}; ` +
       `${report.cases.length} tests ${evidence.result}; artifact ${short(artifactDigest)}, encrypted`,
   );
-  return { version, artifactDigest };
+  return { version, artifactDigest, plan: modelPlan(version, artifactDigest, { bakeSeconds }) };
 }

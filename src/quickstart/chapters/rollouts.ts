@@ -1,10 +1,9 @@
-import type { PlanInput } from "../../core/plan/schema.ts";
-import type { RolloutEventView } from "../../surfaces/cli/client.ts";
-import { followRollout, type RolloutDetail as Rollout } from "../../surfaces/cli/follow-rollout.ts";
-import { modelPlan } from "../plans.ts";
+import type { Environment, PlanInput } from "../../core/plan/schema.ts";
+import { ended, follow, type Rollout, seconds } from "../follow.ts";
 import { expectThat, type Models, type Stage } from "../stage.ts";
 import { ask, Traffic, type TrafficSummary } from "../traffic.ts";
 import type { Dataset } from "../training/dataset.ts";
+import { submit } from "./proposing.ts";
 
 const CONNECTIONS = 4;
 const REQUESTS_PER_SECOND = 400;
@@ -16,7 +15,7 @@ export async function deployFirst(stage: Stage, plan: PlanInput, models: Models)
   const startedAtMs = Date.now();
   const rollout = await follow(stage, await submit(stage, plan));
   expectThat(rollout.phase === "Succeeded", `expected Succeeded, got ${ended(rollout)}`);
-  const url = await invokeUrl(stage);
+  const url = await invokeUrl(stage, "development");
   narrator.say(`serving after ${seconds(Date.now() - startedAtMs)} at ${url}`);
   await showPredictions(stage, url, models.trained.split.holdout);
   return url;
@@ -28,15 +27,11 @@ export async function promoteCanary(stage: Stage, url: string, models: Models): 
   narrator.chapter("Version 2.0.0 as a canary, under continuous traffic");
   const traffic = startTraffic(stage, url, models);
   try {
-    const rollout = await follow(
-      stage,
-      await submit(stage, modelPlan(models.v2.version, models.v2.artifactDigest, { bakeSeconds: 4 })),
-      {
-        live: () => splitLine(traffic.summary()),
-        onBakeEnd: (percent, sinceMs) =>
-          narrator.say(`  answers in the ${percent} % step: ${splitLine(traffic.summary(sinceMs))}`),
-      },
-    );
+    const rollout = await follow(stage, await submit(stage, models.v2.plan), {
+      live: () => splitLine(traffic.summary()),
+      onBakeEnd: (percent, sinceMs) =>
+        narrator.say(`  answers in the ${percent} % step: ${splitLine(traffic.summary(sinceMs))}`),
+    });
     expectThat(rollout.phase === "Succeeded", `expected Succeeded, got ${ended(rollout)}`);
   } finally {
     await traffic.stop();
@@ -57,13 +52,9 @@ export async function rollBackBroken(stage: Stage, url: string, models: Models):
   const traffic = startTraffic(stage, url, models);
   let rollout: Rollout;
   try {
-    rollout = await follow(
-      stage,
-      await submit(stage, modelPlan(models.v3.version, models.v3.artifactDigest, { bakeSeconds: 10 })),
-      {
-        live: () => splitLine(traffic.summary()),
-      },
-    );
+    rollout = await follow(stage, await submit(stage, models.v3.plan), {
+      live: () => splitLine(traffic.summary()),
+    });
     await new Promise((resolve) => setTimeout(resolve, 500));
   } finally {
     await traffic.stop();
@@ -88,51 +79,15 @@ export async function rollBackBroken(stage: Stage, url: string, models: Models):
   narrator.say(`now serving: ${after.version}`);
 }
 
-async function submit(stage: Stage, plan: PlanInput): Promise<Rollout> {
-  const rollout = await stage.agent.call("plans.submit", { body: { plan } });
-  expectThat(!rollout.terminal, `expected the rollout to begin, got ${ended(rollout)}`);
-  return rollout;
-}
-
-interface Following {
-  live?: () => string;
-  /** When a bake ends: its share of traffic and when it began. */
-  onBakeEnd?: (percent: number, sinceMs: number) => void;
-}
-
-/** Prints a rollout's phases as they happen, until it ends. */
-async function follow(stage: Stage, started: Rollout, following: Following = {}): Promise<Rollout> {
-  const { narrator, api } = stage;
-  const ticker = setInterval(() => following.live !== undefined && narrator.live(following.live()), 250);
-  const beganAtMs = Date.parse(started.createdAt);
-  let bake: { percent: number; sinceMs: number } | undefined;
-  let lastPhase = "";
-  const onEvent = (event: RolloutEventView) => {
-    if (bake !== undefined && (event.phase !== "Baking" || event.weightPercent !== bake.percent)) {
-      following.onBakeEnd?.(bake.percent, bake.sinceMs);
-      bake = undefined;
-    }
-    if (event.phase === "Baking") bake ??= { percent: event.weightPercent, sinceMs: Date.now() };
-    const phase = event.phase === "Baking" ? `Baking with ${event.weightPercent} % of the traffic` : event.phase;
-    if (phase !== lastPhase) narrator.say(`+${seconds(Date.parse(event.at) - beganAtMs).padEnd(8)} ${phase}`);
-    lastPhase = phase;
-  };
-  try {
-    return await followRollout({ client: api, id: started.id, onEvent });
-  } finally {
-    clearInterval(ticker);
-  }
-}
-
-async function invokeUrl(stage: Stage): Promise<string> {
+export async function invokeUrl(stage: Stage, environment: Environment): Promise<string> {
   const endpoint = await stage.api.call("endpoints.get", {
-    params: { environment: "development", target: "local", name: "tumours" },
+    params: { environment, target: "local", name: "tumours" },
   });
   expectThat(endpoint.invokeUrl !== null, "expected the endpoint to say where it is invoked");
   return endpoint.invokeUrl;
 }
 
-async function showPredictions(stage: Stage, url: string, sample: Dataset): Promise<void> {
+export async function showPredictions(stage: Stage, url: string, sample: Dataset): Promise<void> {
   const rows = csvRows(sample);
   stage.narrator.say("five real patients from the rows that no model was trained on:");
   for (const index of [...rowsOf(sample, 1).slice(0, 3), ...rowsOf(sample, 0).slice(0, 2)]) {
@@ -158,7 +113,7 @@ function startTraffic(stage: Stage, url: string, models: Models): Traffic {
   });
 }
 
-function csvRows(sample: Dataset): string[] {
+export function csvRows(sample: Dataset): string[] {
   return sample.rows.map((row) => Array.from(row).join(","));
 }
 
@@ -167,13 +122,4 @@ function splitLine(summary: TrafficSummary): string {
   return parts
     .map(([version, count]) => `${version}: ${count} (${((100 * count) / summary.requests).toFixed(1)} %)`)
     .join(", ");
-}
-
-function ended(rollout: Pick<Rollout, "phase" | "reason" | "refusals">): string {
-  const refusals = rollout.refusals.map(({ clause, message }) => `${clause}: ${message}`).join("; ");
-  return [rollout.phase, rollout.reason?.message, refusals].filter(Boolean).join(": ");
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(2)} s`;
 }

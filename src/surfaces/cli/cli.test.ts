@@ -154,7 +154,9 @@ describe("start and quickstart", () => {
         config: { dataDir: join(folder, "d"), api: { port: 0 }, worker: { count: 3 }, logLevel: "warn" },
       },
     ]);
-    expect((await run(["quickstart", "--keep"])).quickstarted).toEqual([{ keep: true, color: false }]);
+    const { quickstarted } = await run(["quickstart", "--keep"]);
+    expect(quickstarted).toEqual([{ keep: true, simulate: false, color: false }]);
+    expect((await run(["quickstart", "--simulate"])).quickstarted).toMatchObject([{ keep: false, simulate: true }]);
   });
 
   it("refuse settings that are wrong before anything starts", async () => {

@@ -1,6 +1,6 @@
 import type { DoctorOptions } from "../../config/doctor-options.ts";
 import type { Config } from "../../config/schema.ts";
-import type { BackupSummary, BackupVerdict, RestoreSummary } from "../../core/backup/summary.ts";
+import type { BackupSummary, BackupVerdict, RekeySummary, RestoreSummary } from "../../core/backup/summary.ts";
 import type { DoctorFinding } from "../../core/doctor/finding.ts";
 import type { TargetName } from "../../core/plan/schema.ts";
 import type { Io } from "./io.ts";
@@ -16,6 +16,8 @@ export interface StartOptions {
 export interface QuickstartOptions {
   /** Leave everything running at the end and print the addresses. */
   keep: boolean;
+  /** Tell the story of a simulated deployment instead: no model, no signature, no person. */
+  simulate: boolean;
   /** Whether the reader is a terminal that wants colours. */
   color: boolean;
 }
@@ -37,6 +39,8 @@ export interface Maintenance {
   verifyBackup(options: { config: Config; path: string }): Promise<BackupVerdict>;
   /** With `newAdminToken` also a token for this host's commands, left in the data folder. */
   restoreBackup(options: { config: Config; path: string; newAdminToken: boolean }): Promise<RestoreSummary>;
+  /** Seals every artifact anew with the key in the settings that the previous key had sealed. */
+  rekeyArtifacts(options: { config: Config }): Promise<RekeySummary>;
 }
 
 /** What the composition root hands in, so that no surface imports a driver or a server. Each resolves to an exit code. */

@@ -4,6 +4,7 @@ import type { CommandContext } from "../command-context.ts";
 export async function quickstart(context: CommandContext): Promise<number> {
   return context.injected.quickstart({
     keep: context.flag("keep"),
+    simulate: context.flag("simulate"),
     color: context.wantsColor(context.io.stdoutIsTerminal),
   });
 }

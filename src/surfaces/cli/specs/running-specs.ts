@@ -44,9 +44,13 @@ export const quickstartGroup: CommandGroup = {
   commands: [
     {
       path: "quickstart",
-      summary: "Train three models, deploy them behind a policy, and watch a bad one roll back; nothing is left behind",
-      options: [{ flags: "--keep", description: "leave it running and print the addresses" }],
-      examples: ["quickstart", "quickstart --keep"],
+      summary:
+        "Train three models, deploy them behind a policy as far as production, and watch a bad one roll back; nothing is left behind",
+      options: [
+        { flags: "--keep", description: "leave it running and print the addresses" },
+        { flags: "--simulate", description: "the simulated target alone, in seconds: mocks for models, CI and people" },
+      ],
+      examples: ["quickstart", "quickstart --keep", "quickstart --simulate"],
       load: async () => (await import("../commands/quickstart.ts")).quickstart,
     },
   ],
