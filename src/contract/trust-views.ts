@@ -18,12 +18,12 @@ export const evidenceSchema = z
     kind: z.string(),
     predicateType: z.string(),
     keyId: z.string().describe("Of the key that signed, or of the identity"),
-    identity: z.object({ issuer: z.string(), subject: z.string() }).nullable(),
+    identity: z.object({ issuer: z.string(), subject: z.string() }).nullable().default(null),
     result: z.string(),
     addedBy: z.string(),
     addedAt: timeSchema,
-    provenAt: timeSchema.nullable().describe("When a log or a timestamp authority saw it"),
-    revoked: z.object({ at: timeSchema, by: z.string(), reason: z.string() }).nullable(),
+    provenAt: timeSchema.nullable().default(null).describe("When a log or a timestamp authority saw it"),
+    revoked: z.object({ at: timeSchema, by: z.string(), reason: z.string() }).nullable().default(null),
   })
   .meta({ id: "Evidence" });
 
@@ -34,7 +34,8 @@ export const keySchema = z
     publicKey: z.string(),
     addedBy: z.string(),
     addedAt: timeSchema,
-    notAfter: timeSchema.nullable(),
+    // A server of the release before does not say it.
+    notAfter: timeSchema.nullable().default(null),
     revokedAt: timeSchema.nullable(),
   })
   .meta({ id: "TrustedKey" });
