@@ -15,12 +15,14 @@ import { recoverAdmin } from "../service/backup/recover-admin.ts";
 import { restoreBackup } from "../service/backup/restore-backup.ts";
 import { verifyBackup } from "../service/backup/verify-backup.ts";
 import { bootstrap } from "../service/bootstrap.ts";
+import { rekeyArtifacts } from "../service/rekey-artifacts.ts";
 import { BackupError } from "../store/backup/backup-error.ts";
 import { type Database, openDatabase } from "../store/database.ts";
 import { hasEmbedded, startEmbedded } from "../store/embedded/embedded.ts";
 import { migrate, requireSchema, schemaState } from "../store/migrate.ts";
 import { DATABASE_ROLES } from "../store/roles.ts";
 import type { Maintenance } from "../surfaces/cli/injected.ts";
+import { composeRekey } from "./compose-artifacts.ts";
 
 /** What an operator does to a set-up from outside of the running program. */
 export function composeMaintenance({ version }: { version: string }): Maintenance {
@@ -50,6 +52,15 @@ export function composeMaintenance({ version }: { version: string }): Maintenanc
       return { ...summary, seal };
     },
     restoreBackup: ({ config, path, newAdminToken }) => restore(config, { path, newAdminToken }),
+    rekeyArtifacts: async ({ config }) => {
+      const { artifacts, keyId } = await composeRekey(config);
+      return whileNotStopped((signal) =>
+        withDatabase(config, { make: false }, async (database) => {
+          await requireSchema(database);
+          return rekeyArtifacts({ database, artifacts, keyId, signal, nowMs: Date.now });
+        }),
+      );
+    },
   };
 }
 
@@ -91,14 +102,16 @@ const artifactsRoot = (config: Config) => join(config.dataDir, "artifacts");
 
 /** The keys that are there, each in the one form that it may be written in several of. */
 async function keysOf(config: Config): Promise<KeyAtHand[]> {
+  const previous = config.artifacts.previousKeyReference;
   const places = [
     { purpose: "artifact-store" as const, reference: config.artifacts.keyReference, form: artifactKey },
+    { purpose: "artifact-store-previous" as const, reference: previous, form: artifactKey },
     { purpose: "webhooks" as const, reference: config.webhooks.keyReference, form: webhookSealingKey },
   ];
   const keys: KeyAtHand[] = [];
   for (const { purpose, reference, form } of places) {
-    const secret = await secretIfThere(reference);
-    if (secret !== undefined) keys.push({ purpose, reference, bytes: form(secret) });
+    const secret = reference === undefined ? undefined : await secretIfThere(reference);
+    if (secret !== undefined && reference !== undefined) keys.push({ purpose, reference, bytes: form(secret) });
   }
   return keys;
 }

@@ -204,6 +204,9 @@ export const configSchema = z.strictObject({
       keyReference: secretReference
         .optional()
         .describe("Key of the encrypted store; default file:<dataDir>/keys/artifact-store.key"),
+      previousKeyReference: secretReference
+        .optional()
+        .describe("The key before it, which still opens what it sealed, until `continuum artifact rekey` was run"),
       maxBytes: z
         .number()
         .int()
@@ -262,7 +265,7 @@ export interface Config
   extends Omit<Parsed, "api" | "artifacts" | "audit" | "databaseUrl" | "policy" | "webhooks" | "worker"> {
   api: Omit<Parsed["api"], "databaseUrl"> & { databaseUrl?: string };
   worker: Omit<Parsed["worker"], "databaseUrl"> & { databaseUrl?: string };
-  artifacts: { keyReference: string; maxBytes: number };
+  artifacts: Parsed["artifacts"] & { keyReference: string };
   webhooks: Parsed["webhooks"] & { keyReference: string };
   /** `directory` is absolute; null when nothing is to be published there. */
   audit: Omit<Parsed["audit"], "directory"> & { keyReference: string; directory: string | null };

@@ -1,5 +1,15 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -30,6 +40,26 @@ const folderOf = (name: string) => {
   mkdirSync(folder, { mode: 0o711 });
   return folder;
 };
+
+/** Changes the artifact store's key, as the guide says. The program that starts afterwards has the new one alone. */
+function changeKey(dataDir: string): void {
+  const [key, old] = [join(dataDir, "keys", "artifact-store.key"), join(dataDir, "keys", "artifact-store.old.key")];
+  expect(continuum(dataDir, "artifact", "rekey")).toMatchObject({
+    status: 1,
+    err: expect.stringContaining("(no-previous-key)"),
+  });
+  renameSync(key, old);
+  writeFileSync(key, randomBytes(32), { mode: 0o600 });
+  const options = { cwd: on.folder, encoding: "utf8" as const };
+  const env = { ...environmentOf(dataDir), CONTINUUM_ARTIFACTS_PREVIOUS_KEY_REFERENCE: `file:${old}` };
+  const run = () => spawnSync(process.execPath, [MAIN, "artifact", "rekey", "-o", "json"], { ...options, env });
+  expect(JSON.parse(run().stdout)).toMatchObject({ ok: true, tenants: 1, moved: 1, damaged: [], foreign: 0 });
+  expect(JSON.parse(run().stdout)).toMatchObject({ ok: true, moved: 0 });
+  const withOld = { ...environmentOf(dataDir), CONTINUUM_ARTIFACTS_KEY_REFERENCE: `file:${old}` };
+  const refused = spawnSync(process.execPath, [MAIN, "start", "--role", "serve"], { ...options, env: withOld });
+  expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining("encrypted with another key") });
+  rmSync(old);
+}
 
 function environmentOf(dataDir: string): NodeJS.ProcessEnv {
   return bareEnvironment({ HOME: on.folder, CONTINUUM_DATA_DIR: dataDir });
@@ -135,6 +165,7 @@ test("what was lost goes on from the backup: tokens, models that serve, rollouts
   expect(JSON.parse(restored.out)).toMatchObject({ tenants: 1, openRollouts: 1 });
   expect(continuum(dataDir, "backup", "restore", backup).err).toContain("(not-empty)");
 
+  changeKey(dataDir);
   const program = await startProgram(MAIN, folder);
   try {
     const admin = createApiClient({ url: program.started.url, token });
@@ -149,7 +180,7 @@ test("what was lost goes on from the backup: tokens, models that serve, rollouts
     await invocable({ servingUrl: program.started.servingUrl, invokeToken: on.invokeToken }, "served");
     expect(await admin.call("audit.verify", {})).toMatchObject({ ok: true });
     const { items } = await admin.call("audit.list", { query: { limit: 200 } });
-    expect(items.map(({ action }) => action)).toContain("backup.restore");
+    expect(items.map(({ action }) => action)).toEqual(expect.arrayContaining(["backup.restore", "artifact.rekey"]));
     expect(program.log()).not.toContain('"level":50');
   } finally {
     expect(await program.stop()).toBe(0);

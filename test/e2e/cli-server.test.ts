@@ -39,6 +39,7 @@ const OFFLINE = [
   "backup create",
   "backup verify",
   "backup restore",
+  "artifact rekey",
 ];
 
 /** Nobody is asked there: what is trusted is only written down. */

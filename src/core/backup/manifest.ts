@@ -36,7 +36,7 @@ export const manifestSchema = z.strictObject({
   keys: z
     .array(
       z.strictObject({
-        purpose: z.enum(["artifact-store", "webhooks"]),
+        purpose: z.enum(["artifact-store", "artifact-store-previous", "webhooks"]),
         reference: z.string().max(4096),
         fingerprint: z.string().regex(/^[0-9a-f]{32}$/),
       }),

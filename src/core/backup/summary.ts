@@ -30,3 +30,15 @@ export interface RestoreSummary extends BackupSummary {
   /** The settings that were backed up, laid beside for whoever wants them; null when there were none. */
   configFile: string | null;
 }
+
+/** What became of a store of artifacts whose key was changed. */
+export interface RekeySummary {
+  /** Names the key that seals from now on. */
+  keyId: string;
+  tenants: number;
+  moved: number;
+  /** Artifacts that cannot be opened, which were left as they are. */
+  damaged: { tenant: string; digest: string }[];
+  /** Objects that neither key's folders of a known tenant hold: nobody reads them. */
+  foreign: number;
+}

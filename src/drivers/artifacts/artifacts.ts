@@ -14,6 +14,25 @@ export interface Artifacts {
   remove(tenant: string, digest: string): Promise<void>;
 }
 
+/** A store on a medium that outlives its key. */
+export interface RekeyableArtifacts extends Artifacts {
+  /**
+   * Seals anew, with the present key, what the previous one sealed. Each object is at every moment whole under one of
+   * both, so a call that broke off is simply made again, while others read and write.
+   */
+  rekey(tenant: string, signal?: AbortSignal): Promise<Rekeyed>;
+  /** Objects in folders that are none of these tenants' under the present key: nobody can read them without another. */
+  countForeign(tenants: readonly string[]): Promise<number>;
+}
+
+/** What became of one tenant's objects that another key had sealed. */
+export interface Rekeyed {
+  /** Now under the present key alone. */
+  moved: number;
+  /** Digests of objects that cannot be opened; they were left as they are. */
+  damaged: string[];
+}
+
 export interface ArtifactInfo {
   digest: string;
   sizeBytes: number;

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openLocalArtifacts } from "../../drivers/artifacts/local/local-artifacts.ts";
+import { storeKey, tenantFolder } from "../../drivers/artifacts/sealed-object.ts";
 import { sequenceAudit } from "../../engine/audit-log.ts";
 import { verifyAudit } from "../../engine/audit-verify.ts";
 import { loadRollout } from "../../engine/rollout-rows.ts";
@@ -12,6 +13,7 @@ import { type EngineFixture, engineFixture, engineParts, TENANT } from "../../en
 import { Worker } from "../../engine/worker.ts";
 import { type Database, openDatabase } from "../../store/database.ts";
 import { createTestDatabase, type TestDatabase } from "../../store/testing/test-database.ts";
+import { rekeyArtifacts } from "../rekey-artifacts.ts";
 import { createBackup } from "./create-backup.ts";
 import { restoreBackup } from "./restore-backup.ts";
 import { verifyBackup } from "./verify-backup.ts";
@@ -257,4 +259,82 @@ test("the connection that a backup reads by is let go", async () => {
     return answer;
   });
   expect(rows).toEqual([{ count: 0 }]);
+});
+
+describe("a store whose key was changed", () => {
+  const NEXT = { ...KEY, bytes: randomBytes(32), reference: "file:/keys/next.key" };
+  const PREVIOUS = { ...KEY, purpose: "artifact-store-previous" as const };
+  const root = () => join(folder, "rekeyed");
+  const parts = (keys: Parameters<typeof createBackup>[0]["parts"]["keys"]) => ({ artifactsRoot: root(), keys });
+  const openBoth = () => openLocalArtifacts({ root: root(), key: NEXT.bytes, previousKey: KEY.bytes });
+  const restoreWith = async (path: string, keys: Parameters<typeof parts>[0]) => {
+    const { database } = await emptyDatabase();
+    const place = join(folder, `restored-${randomBytes(4).toString("hex")}`);
+    const summary = await restoreBackup({
+      ...{ path, parts: { artifactsRoot: place, keys }, dataDir: folder, nowMs: Date.now },
+      openDatabase: async () => database,
+    });
+    return { summary, place };
+  };
+
+  test("is backed up whole while it changes, restored with both keys, and afterwards with the new one alone", async () => {
+    const old = await openLocalArtifacts({ root: root(), key: KEY.bytes });
+    const models = [randomBytes(5000), randomBytes(10)];
+    const digests = await Promise.all(models.map(async (model) => (await old.put(TENANT, model)).digest));
+    const both = await openBoth();
+    await both.put(TENANT, Buffer.from("under the new key"));
+    const during = join(folder, "during.tar");
+    await create(during, { parts: parts([NEXT, PREVIOUS]) });
+
+    const { keyId, ...done } = await rekeyArtifacts({
+      ...{ database: source.database, artifacts: both, keyId: "0123456789abcdef", nowMs: Date.now },
+    });
+    expect({ keyId, ...done }).toEqual({ keyId: "0123456789abcdef", tenants: 1, moved: 2, damaged: [], foreign: 0 });
+    await sequenceAudit(source.database, TENANT);
+    const { rows } = await source.database.query<{ entry: string }>(
+      "SELECT convert_from(entry, 'UTF8') AS entry FROM audit_entries",
+    );
+    const told = rows.filter(({ entry }) => entry.includes('"artifact.rekey"')).map(({ entry }) => JSON.parse(entry));
+    expect(told).toMatchObject([
+      { outcome: "accepted", subject: { type: "key", id: "0123456789abcdef" }, details: { count: 2, errors: 0 } },
+    ]);
+    const after = join(folder, "after.tar");
+    await create(after, { parts: parts([NEXT]) });
+
+    for (const [path, keys] of [
+      [during, [NEXT, PREVIOUS]],
+      [after, [NEXT]],
+    ] as const) {
+      const { place } = await restoreWith(path, keys);
+      const read = await openLocalArtifacts({
+        root: place,
+        key: NEXT.bytes,
+        ...(keys.length === 2 ? { previousKey: KEY.bytes } : {}),
+      });
+      for (const [at, digest] of digests.entries())
+        expect(Buffer.from(await read.read(TENANT, digest)).equals(models[at] ?? Buffer.of())).toBe(true);
+    }
+    await expect(restoreWith(during, [NEXT])).rejects.toMatchObject({ code: "backup-key" });
+    await expect(restoreWith(after, [KEY])).rejects.toMatchObject({ code: "backup-key" });
+    // A set-up that has changed its key since still knows the backup for its own, and opens it with the old key beside.
+    const verified = await verifyBackup(during, [NEXT]);
+    await verified.archive.close();
+    expect(verified.seal).toBe("verified");
+    const { place } = await restoreWith(backup, [NEXT, PREVIOUS]);
+    expect(
+      await (await openLocalArtifacts({ root: place, key: NEXT.bytes, previousKey: KEY.bytes })).list(TENANT),
+    ).toHaveLength(2);
+  });
+
+  test("is told with what could not be opened, and a second time only when there is something to tell", async () => {
+    const both = await openBoth();
+    const again = { database: source.database, artifacts: both, keyId: "0123456789abcdef", nowMs: Date.now };
+    expect(await rekeyArtifacts(again)).toMatchObject({ moved: 0, damaged: [], foreign: 0 });
+    const old = await openLocalArtifacts({ root: root(), key: KEY.bytes });
+    const { digest } = await old.put(TENANT, Buffer.from("to be damaged"));
+    const file = join(root(), tenantFolder(storeKey(KEY.bytes), TENANT), digest.slice(7));
+    await truncate(file, 100);
+    expect(await rekeyArtifacts(again)).toMatchObject({ moved: 0, damaged: [{ tenant: TENANT, digest }], foreign: 0 });
+    await rm(file);
+  });
 });

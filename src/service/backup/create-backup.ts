@@ -3,7 +3,7 @@ import type { BackupSummary } from "../../core/backup/summary.ts";
 import { appendAudit, sequenceAllAudit } from "../../engine/audit-log.ts";
 import { SYSTEM } from "../../engine/engine.ts";
 import { ArchiveWriter } from "../../store/backup/archive-writer.ts";
-import { listArtifactFiles, readArtifactFile } from "../../store/backup/artifact-files.ts";
+import { listArtifactFiles, openArtifactFile } from "../../store/backup/artifact-files.ts";
 import { dumpDatabase } from "../../store/backup/dump-database.ts";
 import type { Database } from "../../store/database.ts";
 import { listTenants } from "../../store/queries/tenant-list.ts";
@@ -25,7 +25,7 @@ export interface CreateBackupOptions {
 
 /**
  * Writes everything that matters into one tar file, while everything goes on. The database is that of one moment; the
- * artifacts are read after it, and since they never change, all that this moment refers to are among them.
+ * artifacts are read after it, and since their content never changes, all that this moment refers to are among them.
  * Errors: `backup-not-written`, `database-unavailable`.
  */
 export async function createBackup(options: CreateBackupOptions): Promise<BackupSummary> {
@@ -47,10 +47,7 @@ export async function createBackup(options: CreateBackupOptions): Promise<Backup
       signal?.throwIfAborted();
       await archive.add(path, bytes, rows);
     });
-    for (const { path, sizeBytes } of await listArtifactFiles(parts.artifactsRoot)) {
-      signal?.throwIfAborted();
-      await archive.addStream({ path: `artifacts/${path}`, sizeBytes }, readArtifactFile(parts.artifactsRoot, path));
-    }
+    await addArtifacts(archive, { root: parts.artifactsRoot, signal });
     const key = sealingKey(parts.keys);
     if (key === undefined) throw new Error("broken invariant: a backup is sealed with the artifact store's key");
     const keys = parts.keys.map(({ purpose, reference, bytes }) => ({
@@ -70,6 +67,29 @@ export async function createBackup(options: CreateBackupOptions): Promise<Backup
     return summary;
   } finally {
     await archive.abandon();
+  }
+}
+
+/**
+ * Looks again until there is nothing new: an object whose key is changed meanwhile goes from one folder into another,
+ * and a single look could miss it in both.
+ */
+async function addArtifacts(
+  archive: ArchiveWriter,
+  { root, signal }: { root: string; signal: AbortSignal | undefined },
+): Promise<void> {
+  const added = new Set<string>();
+  for (let isNew = true; isNew; ) {
+    isNew = false;
+    for (const { path, sizeBytes } of await listArtifactFiles(root)) {
+      if (added.has(path)) continue;
+      signal?.throwIfAborted();
+      const content = await openArtifactFile(root, path);
+      if (content === undefined) continue;
+      await archive.addStream({ path: `artifacts/${path}`, sizeBytes }, content);
+      added.add(path);
+      isNew = true;
+    }
   }
 }
 

@@ -14,7 +14,7 @@ import { settleRestored } from "../../store/queries/restored-work.ts";
 import { listTenants } from "../../store/queries/tenant-list.ts";
 import type { DatabaseRoles } from "../../store/roles.ts";
 
-import type { BackupParts } from "./backup-parts.ts";
+import { type BackupParts, keyAtHand } from "./backup-parts.ts";
 import { entryOf, verifyBackup } from "./verify-backup.ts";
 
 export interface RestoreBackupOptions {
@@ -68,7 +68,7 @@ export async function restoreBackup(options: RestoreBackupOptions): Promise<Rest
 }
 
 function requireKeys({ keys }: BackupManifest, parts: BackupParts): void {
-  const missing = keys.find(({ purpose }) => !parts.keys.some((key) => key.purpose === purpose));
+  const missing = keys.find((needed) => keyAtHand(needed, parts.keys) === undefined);
   if (missing === undefined) return;
   throw new BackupError(
     "backup-key",

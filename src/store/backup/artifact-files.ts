@@ -18,14 +18,17 @@ export async function listArtifactFiles(root: string): Promise<ArtifactFile[]> {
   for (const folder of (await namesIn(root)).filter((name) => FILE_NAME.test(name)).sort()) {
     for (const name of (await namesIn(join(root, folder))).filter((inner) => FILE_NAME.test(inner)).sort()) {
       const path = `${folder}/${name}`;
-      files.push({ path, sizeBytes: (await stat(join(root, path))).size });
+      const found = await stat(join(root, path)).catch(unlessGone);
+      if (found !== undefined) files.push({ path, sizeBytes: found.size });
     }
   }
   return files;
 }
 
-export function readArtifactFile(root: string, path: string): AsyncIterable<Buffer> {
-  return createReadStream(join(root, path), { highWaterMark: 1024 * 1024 });
+/** The file's content; undefined when it is gone. Once this resolved it can be read to its end, whatever becomes of the name. */
+export async function openArtifactFile(root: string, path: string): Promise<AsyncIterable<Buffer> | undefined> {
+  const file = await open(join(root, path), "r").catch(unlessGone);
+  return file?.createReadStream({ highWaterMark: 1024 * 1024 });
 }
 
 /**
@@ -66,15 +69,14 @@ export async function writeArtifactFile(root: string, path: string, content: Asy
 
 async function hashOf(root: string, path: string): Promise<string> {
   const hash = createHash("sha256");
-  for await (const piece of readArtifactFile(root, path)) hash.update(piece);
+  for await (const piece of createReadStream(join(root, path), { highWaterMark: 1024 * 1024 })) hash.update(piece);
   return hash.digest("hex");
 }
 
 async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
+  return (await readdir(folder).catch(unlessGone)) ?? [];
+}
+
+function unlessGone(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
 }

@@ -2,7 +2,7 @@ import { mkdir, open as openFile, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ContinuumError } from "../../../core/error.ts";
 import { admit, DEFAULT_ARTIFACT_BYTES_MAX, isDigest, notFound } from "../admission.ts";
-import type { ArtifactErrorCode, ArtifactInfo, Artifacts } from "../artifacts.ts";
+import type { ArtifactErrorCode, ArtifactInfo, Rekeyed, RekeyableArtifacts } from "../artifacts.ts";
 import { readHeader, type StoreKey, seal, statedKeyId, storeKey, tenantFolder } from "../sealed-object.ts";
 import {
   codeOf,
@@ -30,30 +30,12 @@ export interface LocalArtifactsOptions {
   nowMs?: () => number;
 }
 
-/** What became of one tenant's objects that another key had sealed. */
-export interface Rekeyed {
-  /** Now under the present key alone. */
-  moved: number;
-  /** Digests of objects that cannot be opened; they were left as they are. */
-  damaged: string[];
-}
-
-export interface LocalArtifactStore extends Artifacts {
-  /**
-   * Seals anew, with the present key, what the previous one sealed. Each object is at every moment whole under one of
-   * both, so a call that broke off is simply made again, while others read and write.
-   */
-  rekey(tenant: string, signal?: AbortSignal): Promise<Rekeyed>;
-  /** Objects in folders that are none of these tenants' under the present key: nobody can read them without another. */
-  countForeign(tenants: readonly string[]): Promise<number>;
-}
-
 /**
  * The encrypted store on one host's disk: `<root>/<HMAC of the tenant>/<digest>`, folders 0700, files 0600. A file
  * appears whole or not at all.
  * Errors: `store-failed` for a key that is none, and for every failure of the disk.
  */
-export async function openLocalArtifacts(options: LocalArtifactsOptions): Promise<LocalArtifactStore> {
+export async function openLocalArtifacts(options: LocalArtifactsOptions): Promise<RekeyableArtifacts> {
   const key = storeKey(options.key);
   const previous = options.previousKey === undefined ? undefined : storeKey(options.previousKey);
   await onDisk(() => mkdir(options.root, { recursive: true, mode: 0o700 }));
@@ -87,7 +69,7 @@ export async function requireOwnKeys(root: string, keys: readonly Uint8Array[]):
   );
 }
 
-class LocalArtifacts implements LocalArtifactStore {
+class LocalArtifacts implements RekeyableArtifacts {
   readonly #key: StoreKey;
   readonly #previous: StoreKey | undefined;
   readonly #root: string;

@@ -37,6 +37,7 @@ function counted(count: number): string {
 function startProblems(config: Config, { variables }: Environment): string[] {
   const references = {
     "artifacts.keyReference": config.artifacts,
+    "artifacts.previousKeyReference": { keyReference: config.artifacts.previousKeyReference },
     "webhooks.keyReference": config.webhooks,
     "policy.keyReference": config.policy,
     "audit.keyReference": config.audit,

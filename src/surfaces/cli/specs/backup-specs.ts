@@ -1,9 +1,5 @@
-import type { CommandGroup, OptionSpec } from "../command-spec.ts";
-
-const DATABASE: OptionSpec = {
-  flags: "--database-url <reference>",
-  description: "your own PostgreSQL: file:PATH, env:NAME, or a URL without a password",
-};
+import type { CommandGroup } from "../command-spec.ts";
+import { DATABASE } from "./shared-options.ts";
 
 export const migrateGroup: CommandGroup = {
   name: "migrate",

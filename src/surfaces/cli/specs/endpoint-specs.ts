@@ -1,6 +1,6 @@
 import type { CommandGroup } from "../command-spec.ts";
 import { ENVIRONMENT_NAMES } from "./plan-words.ts";
-import { ENDPOINT, ENDPOINT_NAME, LISTS, PAGE } from "./shared-options.ts";
+import { DATABASE, ENDPOINT, ENDPOINT_NAME, LISTS, PAGE } from "./shared-options.ts";
 
 export const endpointGroup: CommandGroup = {
   name: "endpoint",
@@ -78,6 +78,17 @@ export const artifactGroup: CommandGroup = {
       formats: LISTS,
       examples: ["artifact list"],
       load: async () => (await import("../commands/artifact.ts")).artifactList,
+    },
+    {
+      path: "artifact rekey",
+      summary: "Seal every artifact anew after the store's key was changed, while the server runs or stands still",
+      details:
+        "Set artifacts.keyReference to the new key and artifacts.previousKeyReference to the old one and start again:\n" +
+        "both are read from then on. This moves what the old key sealed; broken off, it is run again. Then take the\n" +
+        "previous key out of the settings: it opens nothing more. Exit code 1 when an artifact could not be opened.",
+      options: [DATABASE],
+      examples: ["artifact rekey", "artifact rekey --data-dir /var/lib/continuum -o json"],
+      load: async () => (await import("../commands/artifact-rekey.ts")).artifactRekey,
     },
   ],
 };

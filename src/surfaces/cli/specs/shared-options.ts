@@ -29,3 +29,9 @@ export const ENDPOINT: readonly OptionSpec[] = [
 ];
 
 export const LISTS = ["table", "json", "ndjson"] as const;
+
+/** Of commands that an operator gives beside the server. */
+export const DATABASE: OptionSpec = {
+  flags: "--database-url <reference>",
+  description: "your own PostgreSQL: file:PATH, env:NAME, or a URL without a password",
+};
