@@ -16,6 +16,7 @@ import { checkProof, prepareStatement } from "./approval-statements.ts";
 import { decodeCursor, PAGE_LIMIT, toPage } from "./cursor.ts";
 import type { Call, Handlers, ServiceParts } from "./handler.ts";
 import { notFound, refuse } from "./refusal.ts";
+import { requireSelf } from "./require-self.ts";
 import { optionalTime } from "./rollout-view.ts";
 import { hasSecondFactor } from "./step-up-handlers.ts";
 
@@ -39,8 +40,9 @@ export function approvalKeyHandlers(
       const { keyId } = newKey(input.body.publicKey);
       await refuseKnown(parts, tenant, keyId);
       const requires = { mfa: await hasSecondFactor(parts.database, principal), signed: true };
-      return parts.database.transaction((tx) =>
-        prepareStatement(tx, parts, {
+      return parts.database.transaction(async (tx) => {
+        await requireSelf(tx, parts, { principal, shown: requires.mfa });
+        return prepareStatement(tx, parts, {
           ...{ principal, kind: "key", about: keyId, requires },
           make: ({ nonce, issuedAtMs }) => ({
             type: KEY_ENROLMENT_TYPE,
@@ -50,8 +52,8 @@ export function approvalKeyHandlers(
               notAfter: new Date(issuedAtMs + VALID_MS).toISOString(),
             },
           }),
-        }),
-      );
+        });
+      });
     },
 
     "me.keys.enroll": (call) => enroll(parts, call),
@@ -100,6 +102,7 @@ async function enroll(parts: ServiceParts, { principal, actor, input }: Call<"me
   const { kind, label } = checked.consent.says;
   const addedAt = new Date(parts.nowMs());
   await parts.database.transaction(async (tx: Transaction) => {
+    await requireSelf(tx, parts, { principal, shown: checked.stepUp !== null });
     if (checked.stepUp === null && (await hasSecondFactor(tx, principal))) {
       refuse("step-up-required", "You have a second factor: show it with this request.");
     }

@@ -4,7 +4,14 @@ import type { OperationOutput } from "../contract/operations.ts";
 import { appendAudit } from "../engine/audit-log.ts";
 import type { Transaction } from "../store/database.ts";
 import { passkeysOf, removePasskeys } from "../store/queries/passkeys.ts";
-import { insertEnrolment, listPeople, type PersonRow, personLinked } from "../store/queries/people.ts";
+import {
+  forgetEnrolments,
+  insertEnrolment,
+  listPeople,
+  lockPerson,
+  type PersonRow,
+  personLinked,
+} from "../store/queries/people.ts";
 import { sessionsOf } from "../store/queries/sessions.ts";
 import { readTotp } from "../store/queries/totp.ts";
 import { decodeCursor, PAGE_LIMIT, toPage } from "./cursor.ts";
@@ -12,6 +19,7 @@ import type { Call, Handlers, ServiceParts } from "./handler.ts";
 import { limitedRolesOf, rolesOf } from "./held-roles.ts";
 import type { Principal } from "./principal.ts";
 import { notFound, refuse } from "./refusal.ts";
+import { requireSelf } from "./require-self.ts";
 import { optionalTime } from "./rollout-view.ts";
 import { endPersonSessions, momentOf } from "./sessions.ts";
 import { codeHash } from "./sign-in.ts";
@@ -117,6 +125,7 @@ async function enrollSelf(parts: PeopleNeeds, call: Call<"me.enroll">): Promise<
   const { expiresInSeconds: seconds = OWN_SECONDS, totpCode } = call.input.body;
   if (totpCode !== undefined) await useTotp(parts, call.principal, totpCode);
   return parts.database.transaction(async (tx) => {
+    await requireSelf(tx, parts, { principal: call.principal, shown: totpCode !== undefined });
     if ((await passkeysOf(tx, tenant, id)).length > 0) requireFresh(parts, call.principal);
     else if (totpCode === undefined && (await readTotp(tx, { tenant, principal: id }))?.secret != null) {
       refuse("step-up-required", "You have one-time codes: show one with this request.");
@@ -175,11 +184,14 @@ async function reset(parts: PeopleNeeds, call: Call<"people.reset">): Promise<Op
   const { id } = input.params;
   const atMs = parts.nowMs();
   return parts.database.transaction(async (tx) => {
+    await lockPerson(tx, tenant, id);
+    // First: of a code that is being used at this moment the passkey is there afterwards, and goes with the others.
+    const codes = await forgetEnrolments(tx, tenant, id);
     const removed = await removePasskeys(tx, { tenant, principal: id, atMs });
     const who = { id: by.id, kind: "human" } as const;
     const sessions = await endPersonSessions(tx, parts, { tenant, principal: id, by: who });
     const { keys, totp } = await dropFactors(tx, { tenant, principal: id, atMs });
-    if (removed.length === 0 && sessions === 0 && keys === 0 && !totp)
+    if (removed.length === 0 && sessions === 0 && keys === 0 && !totp && codes === 0)
       return notFound("person with a passkey, a session, one-time codes or a key");
     const fact = { tenant, atMs, actor, subject: `principal:${id}`, outcome: "accepted" } as const;
     await appendAudit(tx, {

@@ -59,7 +59,7 @@ export async function principalOfSession(
 }
 
 /** What counts as an open session now. */
-export function momentOf(parts: SessionParts): Moment {
+export function momentOf(parts: Omit<SessionParts, "database">): Moment {
   const { idleSeconds } = parts.people?.session ?? DEFAULTS;
   const nowMs = parts.nowMs();
   return { nowMs, seenAfterMs: nowMs - idleSeconds * 1000 };

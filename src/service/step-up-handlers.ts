@@ -4,10 +4,12 @@ import { appendAudit } from "../engine/audit-log.ts";
 import type { Queryable } from "../store/database.ts";
 import { countingApproverKeys } from "../store/queries/approvals.ts";
 import { passkeysOf } from "../store/queries/passkeys.ts";
+import { forgetEnrolments } from "../store/queries/people.ts";
 import { confirmTotp, lockTotp, readTotp, removeTotp, storePendingTotp } from "../store/queries/totp.ts";
 import type { Call, Handlers, ServiceParts } from "./handler.ts";
 import type { Principal } from "./principal.ts";
 import { refuse } from "./refusal.ts";
+import { requireSelf } from "./require-self.ts";
 import { optionalTime } from "./rollout-view.ts";
 import { beginStepUp, digestBytes, newTotpSecret, openTotp, sealTotp, useTotp } from "./step-up.ts";
 import { findTotpStep, totpEnrolment } from "./totp.ts";
@@ -65,6 +67,7 @@ async function confirm(
   const begun = stepUp === undefined || !due ? undefined : await beginStepUp(parts, principal, { stepUp, challenge });
   const key = await parts.webhooks.sealingKey();
   await parts.database.transaction(async (tx) => {
+    await requireSelf(tx, parts, { principal, shown: begun !== undefined });
     const row = await lockTotp(tx, person);
     const nowMs = parts.nowMs();
     if (row?.pending == null || row.pendingNonce !== nonce || (row.pendingUntil?.getTime() ?? 0) <= nowMs) {
@@ -78,6 +81,8 @@ async function confirm(
       return refuse("step-up-failed", "The code is not one of the new secret; is the clock right?");
     await begun?.within(tx);
     await confirmTotp(tx, { ...person, step, atMs: nowMs });
+    // A code for a passkey from before there was a second factor would bring in another beside it.
+    await forgetEnrolments(tx, person.tenant, person.principal);
     const subject = `principal:${principal.id}`;
     const details = { ...(begun === undefined ? {} : { kind: begun.kind }) };
     const at = { tenant: person.tenant, atMs: nowMs, actor, subject };

@@ -25,9 +25,7 @@ export async function insertEnrolment(
   },
 ): Promise<void> {
   // A newer code replaces the older ones: a link that was sent to the wrong place must not go on working.
-  await tx.query("DELETE FROM enrolments WHERE tenant = $1 AND principal = $2 AND used_at IS NULL", [
-    ...[row.tenant, row.principal],
-  ]);
+  await forgetEnrolments(tx, row.tenant, row.principal);
   await tx.query(
     `INSERT INTO enrolments (tenant, id, principal, secret_hash, created_by, created_at, expires_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7)`,
@@ -36,6 +34,20 @@ export async function insertEnrolment(
       ...[new Date(row.createdAtMs), new Date(row.expiresAtMs)],
     ],
   );
+}
+
+/** What was given out and not used opens nothing any more. Answers how many codes that were. */
+export async function forgetEnrolments(tx: Transaction, tenant: string, principal: string): Promise<number> {
+  const { rowCount } = await tx.query(
+    "DELETE FROM enrolments WHERE tenant = $1 AND principal = $2 AND used_at IS NULL",
+    [tenant, principal],
+  );
+  return rowCount;
+}
+
+/** Whatever changes a person's ways in happens one after the other. */
+export async function lockPerson(tx: Transaction, tenant: string, id: string): Promise<void> {
+  await tx.query("SELECT FROM principals WHERE tenant = $1 AND id = $2 FOR NO KEY UPDATE", [tenant, id]);
 }
 
 /** The tenant of a code, whatever became of it; asked before anybody knows whose it is. */
