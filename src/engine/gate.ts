@@ -3,12 +3,14 @@ import { planDigest, sha256Digest } from "../core/plan/canonical.ts";
 import type { Plan } from "../core/plan/schema.ts";
 import type { EvidenceKind, Gate } from "../core/policy/decision.ts";
 import { refusals } from "../core/policy/refusals.ts";
-import type { Rollout } from "../core/rollout/rollout.ts";
+import { APPROVAL_EXPIRY_SECONDS } from "../core/rollout/new-rollout.ts";
+import type { MockApprovalStep, Rollout } from "../core/rollout/rollout.ts";
 import type { Trust } from "../drivers/signatures/signatures.ts";
 import { readRolloutAndPlan } from "../store/queries/rollouts.ts";
 import { decideNow } from "./admission.ts";
 import type { EngineParts } from "./engine.ts";
 import type { FactsQuestion } from "./facts.ts";
+import { mockApprovals } from "./mock-approvals.ts";
 
 export interface GateRefusal {
   clause: string;
@@ -37,30 +39,35 @@ export async function gateRefusals(
   const changed = integrityProblem(rollout, bytes);
   if (bytes === undefined || changed !== null)
     return [{ clause: "CP-8", message: changed ?? "The plan is not stored." }];
-  if (rollout.simulation) return [];
   const plan = planOfBytes(bytes, rollout.dryRun);
+  // The one switch: what the verified bytes say, and nothing that stands beside them.
+  if (plan.spec.target === "simulated") return [];
   return refusals(await decideNow(parts.database, parts, questionAt(rollout, plan, gate)));
 }
 
 /**
  * What a simulated rollout is asked for in place of refusals: for everything that the same plan would owe at the gate, a
- * mock is made and judged. Answers what they stood in for, e.g. `evidence:tests` or `approval:approver`.
+ * mock is made and judged. Answers what they stood in for, e.g. `evidence:tests` or `approval:approver`, and before the
+ * snapshot the steps of the approval workflow.
  */
 export async function mockAnswers(
-  parts: GateParts,
+  parts: GateParts & Pick<EngineParts, "approvalExpirySeconds">,
   rollout: Rollout,
   gate: Extract<Gate, "verify" | "pre-provision">,
-): Promise<string[]> {
+): Promise<{ mocks: string[]; mockApprovals?: MockApprovalStep[] }> {
   const { live } = await decideNow(parts.database, parts, questionAt(rollout, rollout.plan, gate));
-  const answers: string[] = [];
-  for (const obligation of live?.obligations ?? []) {
-    if (obligation.kind === "approval") answers.push(`approval:${obligation.role}`);
+  const obligations = live?.obligations ?? [];
+  const mocks: string[] = [];
+  for (const obligation of obligations) {
+    if (obligation.kind === "approval") mocks.push(`approval:${obligation.role}`);
     if (obligation.kind === "evidence") {
       await judgeMock(parts, rollout, obligation.of);
-      answers.push(`evidence:${obligation.of}`);
+      mocks.push(`evidence:${obligation.of}`);
     }
   }
-  return answers;
+  if (gate !== "verify") return { mocks };
+  const expirySeconds = parts.approvalExpirySeconds ?? APPROVAL_EXPIRY_SECONDS;
+  return { mocks, mockApprovals: mockApprovals(obligations, { rollout, nowMs: parts.nowMs(), expirySeconds }) };
 }
 
 async function judgeMock(parts: GateParts, { planDigest: subjectDigest }: Rollout, of: EvidenceKind): Promise<void> {
@@ -87,12 +94,20 @@ export function planOfBytes(bytes: Uint8Array, dryRun: boolean): Plan {
   return { ...plan, spec: { ...plan.spec, dryRun } };
 }
 
-/** CP-8: the stored bytes are those of the digest, and the copy that the rollout works with says the same. */
+/**
+ * CP-8: the stored bytes are those of the digest, the copy that the rollout works with says the same, and the rollout
+ * acts where its plan says: a simulation that acted on a real target would have passed no gate.
+ */
 function integrityProblem(rollout: Rollout, bytes: Uint8Array | undefined): string | null {
   if (bytes === undefined) return "The plan's stored bytes are gone.";
   const actual = sha256Digest(bytes);
   if (actual !== rollout.planDigest)
     return `The plan's stored bytes have the digest ${actual}, not ${rollout.planDigest}.`;
-  if (planDigest(rollout.plan) === rollout.planDigest) return null;
-  return "The plan that the rollout works with is not the one that was stored and decided.";
+  const { endpoint, plan, simulation } = rollout;
+  if (planDigest(plan) !== rollout.planDigest)
+    return "The plan that the rollout works with is not the one that was stored and decided.";
+  const { environment, target } = plan.spec;
+  const isThere = endpoint.environment === environment && endpoint.target === target;
+  if (isThere && endpoint.name === plan.metadata.name && simulation === (target === "simulated")) return null;
+  return "The rollout acts on another endpoint than the plan that was stored and decided.";
 }

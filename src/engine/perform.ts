@@ -92,8 +92,8 @@ function refusalsAt({ parts, rollout }: Work, gate: "verify" | "pre-provision") 
   return gateRefusals(parts, rollout.tenant, rollout.id, gate);
 }
 
-async function mocksAt({ parts, rollout }: Work, gate: "verify" | "pre-provision"): Promise<{ mocks?: string[] }> {
-  return rollout.simulation ? { mocks: await mockAnswers(parts, rollout, gate) } : {};
+async function mocksAt({ parts, rollout }: Work, gate: "verify" | "pre-provision") {
+  return rollout.simulation ? mockAnswers(parts, rollout, gate) : {};
 }
 
 async function snapshot({ target, effect }: Work): Promise<Omit<Performed, "rollout">> {

@@ -1,4 +1,5 @@
 import { createHash, verify } from "node:crypto";
+import { z } from "zod";
 import { APPROVAL_TYPE } from "../approval/statement.ts";
 import { BUNDLE_BYTES_MAX, type Bundle, readBundle } from "../evidence/bundle.ts";
 import { verifyEnvelope } from "../evidence/dsse.ts";
@@ -15,6 +16,8 @@ import type { VerifierKey } from "./verifier-key.ts";
 export interface RolloutStory {
   tenant: string;
   rollout: string;
+  /** Nothing of it was real: its plan named the simulated target. */
+  simulation: boolean;
   checkpoint: { origin: string; size: number; rootHash: string };
   signedBy: OpenedCheckpoint["signedBy"];
   witnessedBy: OpenedCheckpoint["witnessedBy"];
@@ -80,11 +83,14 @@ function judge(proof: RolloutProof, keys: readonly VerifierKey[]): RolloutStory 
   judgePolicies(proof, steps, said);
   judgeEvidence(proof, entries, said);
   judgeApprovals(proof, said);
+  const simulation = isSimulated(proof.plan);
+  if (simulation)
+    said.notProved.push("anything of a real deployment: this was a simulation, with mocks for models, CI and people");
   require(sealOf(proof) === proof.seal, "/seal", "the seal does not fit: something was changed that proves nothing");
   if (witnessedBy.length === 0)
     said.notProved.push("that a witness saw the log: no key of one was given, or none signed");
   return {
-    ...{ tenant: proof.tenant, rollout: proof.rollout, checkpoint, signedBy, witnessedBy, ...said },
+    ...{ tenant: proof.tenant, rollout: proof.rollout, simulation, checkpoint, signedBy, witnessedBy, ...said },
     steps: steps.map(({ position, entry }) => ({
       ...{ position, at: entry.at, actor: `${entry.actor.id} (${entry.actor.kind})`, action: entry.action },
       ...{ phase: entry.details.phase ?? "", outcome: entry.outcome },
@@ -160,6 +166,14 @@ function judgePlan(proof: RolloutProof, steps: readonly Step[], { proved }: Said
   require(other === undefined, "/plan", "the plan is not the one that the log tells of");
   proved.push(`the plan ${digest} is what was proposed, decided and run in every step`);
 }
+
+/** The plan's bytes are those of its digest by now. */
+function isSimulated(plan: string): boolean {
+  const parsed = targetSchema.safeParse(parseUtf8Json(Buffer.from(plan, "utf8"), BUNDLE_BYTES_MAX));
+  return parsed.success && parsed.data.spec.target === "simulated";
+}
+
+const targetSchema = z.object({ spec: z.object({ target: z.string() }) });
 
 function judgeDecision(proof: RolloutProof, [first]: readonly Step[], { proved, notProved }: Said): void {
   if (proof.decision === null) {

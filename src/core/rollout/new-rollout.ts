@@ -3,7 +3,7 @@ import type { Rollout } from "./rollout.ts";
 import { ROLLOUT_FORM } from "./upgrade-rollout.ts";
 
 /** How long a rollout waits for its approvals when nobody said otherwise. */
-const APPROVAL_EXPIRY_SECONDS = 24 * 3600;
+export const APPROVAL_EXPIRY_SECONDS = 24 * 3600;
 
 export interface NewRollout {
   id: string;

@@ -197,8 +197,13 @@ export type RolloutEvent = { atMs: number } & (
   | { type: "alarm"; name: string; message: string }
   /** Time passed; the reducer looks at its own deadlines. */
   | { type: "tick" }
-  /** `mocks`: what stood in for people, signatures and CI; only in simulation. */
-  | { type: "verified"; refusals: { clause: string; message: string }[]; mocks?: string[] }
+  /** `mocks`: what stood in for people, signatures and CI, `mockApprovals`: as what steps; only in simulation. */
+  | {
+      type: "verified";
+      refusals: { clause: string; message: string }[];
+      mocks?: string[];
+      mockApprovals?: MockApprovalStep[];
+    }
   | { type: "snapshot-taken"; sha256: string; empty: boolean }
   | { type: "gate-passed"; mocks?: string[] }
   | { type: "gate-refused"; refusals: { clause: string; message: string }[] }
@@ -208,6 +213,12 @@ export type RolloutEvent = { atMs: number } & (
   | { type: "promoted" }
   | { type: "rolled-back" }
   | { type: "command-failed"; command: Command["type"]; message: string }
+);
+
+/** A step of the approval workflow that a simulation stands in for; times are RFC 3339. It approves nothing. */
+export type MockApprovalStep = { role: string; at: string } & (
+  | { step: "requested"; expiresAt: string; mfa: boolean; signed: boolean }
+  | { step: "decided"; by: string; decision: "approved" }
 );
 
 export interface DecisionSummary {

@@ -24,7 +24,7 @@ function paintPhase(text: string, phase: string, paint: Paint): string {
 
 /** Details are facts of the server's choosing: verdicts and refusals in words, plain values by name, others in JSON only. */
 function eventWords(details: Record<string, unknown>): string {
-  const { verdict, refusals, denials, mocks, ...rest } = details;
+  const { verdict, refusals, denials, mocks, mockApprovals, ...rest } = details;
   const plain = Object.entries(rest)
     .filter(([, value]) => ["string", "number", "boolean"].includes(typeof value))
     .map(([name, value]) => (name === "message" || name === "reason" ? String(value) : `${name} ${String(value)}`));
@@ -33,6 +33,7 @@ function eventWords(details: Record<string, unknown>): string {
     ...clauseWords(refusals),
     ...clauseWords(denials),
     ...mockWords(mocks),
+    ...listOf(mockApprovals).map(mockApprovalWords),
     ...plain,
   ].join("; ");
 }
@@ -51,6 +52,10 @@ function clauseWords(list: unknown): string[] {
 
 function mockWords(mocks: unknown): string[] {
   return Array.isArray(mocks) && mocks.length > 0 ? [`mocks answered ${mocks.map(String).join(", ")}`] : [];
+}
+
+function mockApprovalWords({ role, step, expiresAt, by, decision }: Record<string, unknown>): string {
+  return step === "requested" ? `${role} requested, expires ${expiresAt}` : `${decision} by ${by}`;
 }
 
 function listOf(value: unknown): Record<string, unknown>[] {

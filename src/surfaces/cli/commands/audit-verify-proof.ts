@@ -45,7 +45,7 @@ function storyText(context: CommandContext, story: RolloutStory): string {
   const list = (mark: string, lines: readonly string[]) =>
     lines.map((line) => `${mark}  ${printable(line)}\n`).join("");
   return [
-    `${context.paint.good("VERIFIED")}  rollout ${printable(story.rollout)} of ${story.tenant}\n`,
+    `${context.paint.good("VERIFIED")}  rollout ${printable(story.rollout)} of ${story.tenant}${story.simulation ? " (simulation)" : ""}\n`,
     `          log ${printable(checkpoint.origin)}, ${checkpoint.size} entries, signed by ${signers}\n`,
     ...witnesses,
     `\n${steps}\n`,
