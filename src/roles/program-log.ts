@@ -1,10 +1,12 @@
 import pino from "pino";
+import { scrub } from "../core/privacy/scrub.ts";
 import type { LogFacts, Logger } from "../engine/engine.ts";
 import { LogDestination } from "./log-destination.ts";
 
 /**
  * Facts that may stand in a log: names, numbers, codes and digests of ours, and the reasons that our own code words.
- * A payload, a token, a comment or a person's data has no field here, and what has no field is not written.
+ * A payload, a token, a comment or a person's data has no field here, and what has no field is not written. A reason may
+ * quote what another program said; the scrubber is the net under it.
  */
 const FIELDS: ReadonlySet<string> = new Set([
   ...["tenant", "rollout", "endpoint", "phase", "sequence", "command", "generation", "worker", "host", "port", "pid"],
@@ -38,6 +40,8 @@ const FIELDS: ReadonlySet<string> = new Set([
   ],
 ]);
 const REASON_CHARACTERS_MAX = 300;
+/** Where the program itself listens or looks, as its settings say: an address there is nobody's. */
+const OWN_ADDRESSES: ReadonlySet<string> = new Set(["url", "host"]);
 
 export interface ProgramLog extends Logger {
   /** The same log in the words of a library that says its fields first. */
@@ -59,9 +63,9 @@ export function programLog(options: { level: string; role: string }): ProgramLog
     new LogDestination(),
   );
   const write = (level: "info" | "warn" | "error") => (event: string, facts?: LogFacts) =>
-    out[level](allowed(facts), event);
+    out[level](allowed(facts), scrub(event));
   const writeFieldsFirst = (level: "info" | "warn" | "error") => (fields: Record<string, unknown>, message: string) =>
-    out[level](allowed(fields), message);
+    out[level](allowed(fields), scrub(message));
   return {
     info: write("info"),
     warn: write("warn"),
@@ -74,7 +78,12 @@ function allowed(facts: Record<string, unknown> = {}): Record<string, string | n
   const kept: Record<string, string | number | boolean> = {};
   for (const [name, value] of Object.entries(facts)) {
     if (!FIELDS.has(name)) continue;
-    if (typeof value === "string") kept[name] = value.slice(0, REASON_CHARACTERS_MAX);
+    // Scrubbed first: half of a secret would not be known for one.
+    if (typeof value === "string")
+      kept[name] = scrub(value, { addresses: OWN_ADDRESSES.has(name) ? "keep" : "hide" }).slice(
+        0,
+        REASON_CHARACTERS_MAX,
+      );
     if (typeof value === "number" || typeof value === "boolean") kept[name] = value;
   }
   return kept;

@@ -1,4 +1,5 @@
 import { ContinuumError } from "../../core/error.ts";
+import { scrub } from "../../core/privacy/scrub.ts";
 import { CliError } from "./cli-error.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
@@ -22,7 +23,7 @@ interface ErrorView {
 export function reportError(error: unknown, { io, asJson }: { io: Io; asJson: boolean }): number {
   const debug = Boolean(io.environment.variables["CONTINUUM_DEBUG"]);
   const view = viewOf(error, debug);
-  const stack = debug && error instanceof Error ? `${error.stack ?? ""}\n` : "";
+  const stack = debug && error instanceof Error ? `${scrub(error.stack ?? "", { addresses: "keep" })}\n` : "";
   io.err(asJson ? `${JSON.stringify({ error: view })}\n${stack}` : `continuum: ${view.message}\n${stack}`);
   return view.exitCode;
 }
@@ -48,13 +49,13 @@ function viewOf(error: unknown, debug: boolean): ErrorView {
   if (error instanceof ContinuumError)
     return {
       code: error.code,
-      message: `${printable(message.slice(0, 1000))} (${error.code})`,
+      message: `${printable(scrub(message, { addresses: "keep" }).slice(0, 1000))} (${error.code})`,
       exitCode: EXIT.failed,
     };
   const hint = debug ? "" : "; CONTINUUM_DEBUG=1 shows where";
   return {
     code: "internal",
-    message: `internal error: ${printable(message.slice(0, 500))}${hint}`,
+    message: `internal error: ${printable(scrub(message).slice(0, 500))}${hint}`,
     exitCode: EXIT.failed,
   };
 }

@@ -1,5 +1,6 @@
 import { PROBLEMS, type ProblemCode, type ProblemDetails } from "../../contract/problem.ts";
 import { ContinuumError } from "../../core/error.ts";
+import { scrub } from "../../core/privacy/scrub.ts";
 import { Refusal } from "../../service/refusal.ts";
 
 const TYPE_PREFIX = "urn:continuum:problem:";
@@ -20,7 +21,9 @@ export function problemDetails(options: {
 }): ProblemDetails {
   const { code, detail, requestId, extensions } = options;
   const { status, title } = PROBLEMS[code];
-  return { ...extensions, type: TYPE_PREFIX + code, title, status, detail, code, requestId };
+  // The caller's own input may be quoted in it, and problems end up in the logs of callers and of what lies between.
+  const scrubbed = scrub(detail, { addresses: "keep" });
+  return { ...extensions, type: TYPE_PREFIX + code, title, status, detail: scrubbed, code, requestId };
 }
 
 /** What a thrown value becomes. An error that nobody foresaw tells the caller nothing but the request's id. */
