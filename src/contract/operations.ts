@@ -51,6 +51,7 @@ export const operations = {
     body: planBodySchema,
     output: z.object({
       endpoint: z.string(),
+      simulation: z.boolean(),
       liveRollout: z.string().nullable(),
       changes: z.array(z.object({ path: z.string(), before: z.unknown(), after: z.unknown() })),
     }),

@@ -60,8 +60,8 @@ export function productionPlan(plan: PlanInput, baseline: string): PlanInput {
 
 /** A model that nobody made, on machines that nobody has; dear enough that two people would have to approve. */
 export function simulatedPlan(): PlanInput {
-  const nothing = `sha256:${"0".repeat(64)}`;
-  const plan = productionPlan(modelPlan("2.0.0", nothing, { bakeSeconds: 1 }), `store:${nothing}`);
+  const [model, baseline] = ["0", "1"].map((digit) => `sha256:${digit.repeat(64)}`);
+  const plan = productionPlan(modelPlan("2.0.0", `${model}`, { bakeSeconds: 1 }), `store:${baseline}`);
   return { ...dearPlan(plan), spec: { ...dearPlan(plan).spec, target: "simulated", dryRun: false } };
 }
 

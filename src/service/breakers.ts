@@ -38,5 +38,7 @@ async function view(parts: ServiceParts, at: EndpointKey, endpoint: Params): Pro
   const { breaker, settings } = await endpointBreaker(parts.database, parts, at);
   const { state, failures, opensUntilMs } = breaker;
   const { failures: limit, windowSeconds, coolDownSeconds } = settings.breaker;
-  return { endpoint, state, failures, limit, windowSeconds, coolDownSeconds, opensUntil: optionalTime(opensUntilMs) };
+  const rule = { failures, limit, windowSeconds, coolDownSeconds };
+  const simulation = endpoint.target === "simulated";
+  return { endpoint, simulation, state, ...rule, opensUntil: optionalTime(opensUntilMs) };
 }

@@ -47,6 +47,7 @@ export function endpointView(row: EndpointRow, status: EndpointStatus | undefine
     usdPerHour: row.liveRollout === null ? null : row.microUsdPerHour / 1e6,
     generation: row.generation,
     simulated: target === "simulated",
+    simulation: target === "simulated",
     invokeUrl: status?.invokeUrl ?? null,
     variants: status === undefined ? null : status.variants.map(variantView),
     updatedAt: row.updatedAt.toISOString(),

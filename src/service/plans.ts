@@ -43,7 +43,8 @@ export function planHandlers(parts: ServiceParts): Handlers<"plans.check" | "pla
       const live = await readEndpoint(parts.database, at);
       const before = live?.planBytes == null ? undefined : planOfBytes(live.planBytes, plan.spec.dryRun);
       const changes = before === undefined ? everything(plan) : diffPlans(before, plan);
-      return { endpoint, liveRollout: live?.liveRollout ?? null, changes };
+      const simulation = at.target === "simulated";
+      return { endpoint, simulation, liveRollout: live?.liveRollout ?? null, changes };
     },
   };
 }

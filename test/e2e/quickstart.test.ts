@@ -61,6 +61,27 @@ test("the quickstart tells the whole story, leaves nothing behind and ends well"
   expect(leftovers()).toEqual(before);
 });
 
+test("the simulated quickstart shows a deployment with mocks in seconds, and leaves nothing behind either", async () => {
+  const before = leftovers();
+  const { code, output, seconds } = await run(["quickstart", "--simulate"]);
+  expect(code, output).toBe(0);
+  expect(seconds).toBeLessThan(20);
+  expect(output).toMatch(/report: COMPLIANT, simulation: true, decision: allow/);
+  expect(output).toMatch(/live, by the same code: DENY, \d+ findings\n +P5 +deny/);
+  expect(output).toMatch(/it would need 1 approval by a person \(approver, with MFA, signed\)/);
+  expect(output).toMatch(/mock CI and mock signatures: .*tests/);
+  for (const role of ["approver", "budget-owner"]) {
+    expect(output).toMatch(new RegExp(`mock approval, ${role}: requested, expires \\d{4}-`));
+    expect(output).toMatch(new RegExp(`mock approval, ${role}: approved by mock:${role}-1`));
+  }
+  expect(output).toMatch(/\+[\d.]+ s +Succeeded$/m);
+  expect(output).toMatch(/(\d+) of \1 actions report COMPLIANT, each with simulation: true/);
+  expect(output).toMatch(/digest sha256:\w+, not sha256:\w+: Denied\n +P5 /);
+  expect(output).toMatch(/left 0 pieces of evidence and 0 approvals/);
+  expect(output).toMatch(/its proof says that it is a simulation/);
+  expect(leftovers()).toEqual(before);
+});
+
 interface Run {
   code: number | null;
   output: string;

@@ -5,6 +5,7 @@ import { parseVerifierKeys, type VerifierKey } from "../../core/audit/verifier-k
 import { verifyRolloutProof } from "../../core/audit/verify-rollout-proof.ts";
 import type { Rollout } from "../follow.ts";
 import { expectThat, type Stage } from "../stage.ts";
+import { shortened } from "./deciding.ts";
 
 /** The log proves itself and one deployment of it, without the server; and nothing with one changed byte does. */
 export async function proveWhatHappened(stage: Stage, production: Rollout): Promise<void> {
@@ -49,7 +50,8 @@ async function proveRollout(stage: Stage, { id }: Rollout): Promise<void> {
   narrator.say(`the same file with one bit changed: REFUSED at ${changed.ok ? "" : changed.at || "its form"}`);
 }
 
-async function logKeys({ api }: Stage): Promise<VerifierKey[]> {
+/** As the server says them; a third party has them from elsewhere. */
+export async function logKeys({ api }: Pick<Stage, "api">): Promise<VerifierKey[]> {
   const { keys } = await api.call("audit.keys", {});
   const parsed = parseVerifierKeys(keys.map(({ vkey }) => vkey).join("\n"));
   expectThat(parsed.ok, "expected keys that can be read");
@@ -65,9 +67,4 @@ function flipped(bytes: Uint8Array, place: number): Uint8Array {
 function describe({ at, reason }: Extract<ExportVerdict, { ok: false }>): string {
   const entry = at.entry === null ? "" : `, entry ${at.entry}`;
   return `line ${at.line}${entry}, byte ${at.byteOffset}: ${reason}`;
-}
-
-/** Digests as the other chapters show them. */
-function shortened(line: string): string {
-  return line.replaceAll(/(sha256:[0-9a-f]{12})[0-9a-f]{52}/g, "$1");
 }

@@ -47,7 +47,7 @@ export async function decideAndFix(stage: Stage, good: PlanInput): Promise<PlanI
 export function showFindings(stage: Pick<Stage, "narrator">, decision: Pick<Decision, "findings">): void {
   for (const finding of decision.findings) {
     stage.narrator.say(
-      `  ${finding.clause.padEnd(6)} ${finding.level.padEnd(8)} ${finding.message}; observed ${shown(finding.observed)}, limit ${shown(finding.limit)}`,
+      `  ${finding.clause.padEnd(6)} ${finding.level.padEnd(8)} ${shortened(finding.message)}; observed ${shown(finding.observed)}, limit ${shown(finding.limit)}`,
     );
   }
 }
@@ -60,8 +60,17 @@ export function short(digest: string): string {
   return digest.slice(0, "sha256:".length + 12);
 }
 
+/** The digests in a text as they are shown alone. */
+export function shortened(text: string): string {
+  return text.replaceAll(/(sha256:[0-9a-f]{12})[0-9a-f]{52}/g, "$1");
+}
+
 function shown(value: unknown): string {
   const text =
-    value === null || value === undefined ? "nothing" : typeof value === "string" ? value : JSON.stringify(value);
+    value === null || value === undefined
+      ? "nothing"
+      : typeof value === "string"
+        ? value
+        : shortened(JSON.stringify(value));
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

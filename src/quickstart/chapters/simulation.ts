@@ -1,10 +1,12 @@
 import type { OperationOutput } from "../../contract/operations.ts";
+import { verifyRolloutProof } from "../../core/audit/verify-rollout-proof.ts";
 import type { PlanInput } from "../../core/plan/schema.ts";
 import type { RolloutEventView } from "../../surfaces/cli/client.ts";
 import { ended, follow, type Rollout } from "../follow.ts";
 import { simulatedPlan } from "../plans.ts";
 import { expectThat, type Stage } from "../stage.ts";
-import { money, short, showFindings } from "./deciding.ts";
+import { logKeys } from "./audit.ts";
+import { money, short, shortened, showFindings } from "./deciding.ts";
 import { approvalLine, submit } from "./proposing.ts";
 
 type SimulationStage = Pick<Stage, "narrator" | "api" | "agent">;
@@ -82,13 +84,17 @@ async function proposeLive(stage: SimulationStage, plan: PlanInput, simulated: R
   expectThat(rollout.phase === "Denied" && !rollout.simulation, `expected Denied, got ${ended(rollout)}`);
   expectThat(rollout.planDigest !== simulated.planDigest, "expected the target to be a part of the digest");
   narrator.say(`digest ${short(rollout.planDigest)}, not ${short(simulated.planDigest)}: ${rollout.phase}`);
-  for (const { clause, message } of rollout.refusals) narrator.say(`  ${clause.padEnd(6)} ${message}`);
+  for (const { clause, message } of rollout.refusals) narrator.say(`  ${clause.padEnd(6)} ${shortened(message)}`);
   const { items } = await api.call("evidence.list", { query: {} });
   expectThat(items.length === 0, "expected the simulation to leave no evidence");
   narrator.say(`the simulation left ${items.length} pieces of evidence and ${rollout.approvals.length} approvals`);
-  const verified = await api.call("audit.verify", {});
-  expectThat(verified.ok, `expected the log to verify: ${verified.problem?.message ?? ""}`);
-  narrator.say(`${verified.size} entries in the audit log, intact; those of the simulation say so`);
+  const { proof } = await api.call("audit.prove-rollout", { params: { id: simulated.id } });
+  const verdict = verifyRolloutProof(Buffer.from(proof, "utf8"), await logKeys(stage));
+  expectThat(verdict.ok, verdict.ok ? "" : `the proof does not hold at ${verdict.at}: ${verdict.reason}`);
+  expectThat(verdict.story.simulation, "expected the proof to say that it is of a simulation");
+  narrator.say(
+    `${verdict.story.checkpoint.size} entries in the signed audit log; its proof says that it is a simulation`,
+  );
 }
 
 function evidenceOf({ obligations }: Live): string[] {

@@ -19,6 +19,7 @@ export async function auditVerify(context: CommandContext): Promise<number> {
 
 async function verifyFile(context: CommandContext): Promise<number> {
   const file = context.argument(0);
+  context.list("head").forEach(treeHead); // what is wrong on the command line is said before anything is read
   const source = file === "-" ? context.io.stdin : createReadStream(pathOf(context, file));
   const chunks = bytesOf(source, file)[Symbol.asyncIterator]();
   const first = await chunks.next();

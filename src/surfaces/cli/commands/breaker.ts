@@ -23,7 +23,7 @@ export async function breakerReset(context: CommandContext): Promise<number> {
 
 function breakerText(breaker: OperationOutput<"breakers.show">): string {
   return textRecord({
-    endpoint: `${breaker.endpoint.environment}-${breaker.endpoint.name} on ${breaker.endpoint.target}`,
+    endpoint: `${breaker.endpoint.environment}-${breaker.endpoint.name} on ${breaker.endpoint.target}${breaker.simulation ? " (simulation)" : ""}`,
     state: breaker.state,
     failures: `${breaker.failures} within ${breaker.windowSeconds} s; opens at ${breaker.limit}`,
     "cool-down": `${breaker.coolDownSeconds} s`,

@@ -30,7 +30,7 @@ export async function planDiff(context: CommandContext): Promise<number> {
   const diff = await client.call("plans.diff", { body: prepared.input });
   await context.show(diff, () => {
     const versus = diff.liveRollout === null ? "nothing serves yet" : `against rollout ${diff.liveRollout}`;
-    return `${diff.endpoint}: ${versus}\n${textTable<Change>(diff.changes, COLUMNS, "nothing would change")}`;
+    return `${diff.endpoint}${diff.simulation ? " (simulation)" : ""}: ${versus}\n${textTable<Change>(diff.changes, COLUMNS, "nothing would change")}`;
   });
   return 0;
 }
