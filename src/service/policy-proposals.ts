@@ -25,6 +25,12 @@ import type { Call, Handlers, ServiceParts } from "./handler.ts";
 import { diffAgainstActive, findVersion, versionView } from "./policy-reading.ts";
 import { notFound, refuse } from "./refusal.ts";
 
+/**
+ * Policies of a version, the program's among them. A version is parsed, compared and asked about by the process that
+ * answers every tenant; a thousand policies kept it busy for eleven seconds.
+ */
+const POLICIES_MAX = 300;
+
 /** Each candidate is parsed and kept in memory for good: more than people look at are not taken. */
 const OPEN_MAX = 20;
 
@@ -94,6 +100,15 @@ function givenFiles(program: readonly PolicyFile[], given: GivenFiles): PolicyFi
 
 /** A candidate that could come into force: it loads as a whole, and leaves alone what nobody may change. */
 function checkedCandidate(parts: ServiceParts, files: readonly PolicyFile[]): PolicyVersion {
+  const policies = files.reduce((sum, { text }) => sum + (text.match(/\b(?:forbid|permit)\s*\(/g)?.length ?? 0), 0);
+  if (policies > POLICIES_MAX)
+    refuse(
+      "malformed-request",
+      `/files: hold ${policies} policies; ${POLICIES_MAX} are the most, with the program's own.`,
+      {
+        pointer: "/files",
+      },
+    );
   const data = policyDataOf(files);
   if (!data.ok)
     return refuse("malformed-request", `${data.problem.path}: ${data.problem.message}`, { pointer: "/files" });

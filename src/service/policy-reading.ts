@@ -2,7 +2,8 @@ import { z } from "zod";
 import type { OperationOutput } from "../contract/operations.ts";
 import { planDigest } from "../core/plan/canonical.ts";
 import { listPolicies } from "../core/policy/list.ts";
-import { diffPolicySets } from "../core/policy/policy-diff.ts";
+import type { PolicySet } from "../core/policy/policy.ts";
+import { diffPolicySets, type PolicyDiff } from "../core/policy/policy-diff.ts";
 import { changedPlans, diffPolicyData } from "../core/policy/policy-diff-plans.ts";
 import { planOfBytes } from "../engine/gate.ts";
 import { type PolicyVersion, policyVersion, readPolicyInForce } from "../engine/policy-book.ts";
@@ -98,10 +99,24 @@ export async function diffAgainstActive(
   const [old, now] = [before, after].map(({ set, settings, prices }) => ({ set: set(), settings, prices }));
   if (old === undefined || now === undefined) throw new Error("broken invariant: a difference is one of two");
   return {
-    ...diffPolicySets(old.set, now.set),
+    ...policyDiff(old.set, now.set),
     data: diffPolicyData(old, now),
     plans: { looked: sound.length, changed: changedPlans(old, now, sound) },
   };
+}
+
+/** The same two sets differ in the same way whoever asks and how often: it is worked out once, for the last few pairs. */
+const knownDiffs = new Map<string, PolicyDiff>();
+const DIFFS_KEPT_MAX = 32;
+
+function policyDiff(before: PolicySet, after: PolicySet): PolicyDiff {
+  const key = `${before.digest} ${after.digest}`;
+  const diff = knownDiffs.get(key) ?? diffPolicySets(before, after);
+  knownDiffs.delete(key);
+  knownDiffs.set(key, diff);
+  const [oldest] = knownDiffs.keys();
+  if (knownDiffs.size > DIFFS_KEPT_MAX && oldest !== undefined) knownDiffs.delete(oldest);
+  return diff;
 }
 
 export function versionView(row: PolicyVersionRow): OperationOutput<"policy.withdraw"> {

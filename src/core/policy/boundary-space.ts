@@ -5,26 +5,30 @@ import type { Policy } from "./policy.ts";
 export interface BoundarySpace {
   /** The attributes that vary: those the policies read, and the environment. */
   reads: string[];
-  /** How many points there are; `points` yields at most `POINTS_MAX` of them, spread over the whole. */
+  /** How many points there are; `points` yields at most as many as were asked for, spread over the whole. */
   possible: number;
   points(): Generator<Attributes>;
 }
 
 export const POINTS_MAX = 10_000;
 
-export function boundarySpace(policies: readonly Policy[]): BoundarySpace {
+export function boundarySpace(policies: readonly Policy[], pointsMax = POINTS_MAX): BoundarySpace {
   if (policies.length === 0) return { reads: [], possible: 0, *points() {} };
   const reads = [...new Set(["environment", ...policies.flatMap((policy) => [...policy.reads])])].sort();
   const literals = new Set(policies.flatMap((policy) => [...policy.literals]));
   const values = reads.map((name) => valuesOf(name as keyof Attributes, literals));
   const possible = values.reduce((product, { length }) => product * length, 1);
-  return { reads, possible, points: () => pointsOf(reads, values, possible) };
+  return { reads, possible, points: () => pointsOf(reads, values, { possible, pointsMax }) };
 }
 
-function* pointsOf(reads: readonly string[], values: readonly unknown[][], possible: number): Generator<Attributes> {
+function* pointsOf(
+  reads: readonly string[],
+  values: readonly unknown[][],
+  { possible, pointsMax }: { possible: number; pointsMax: number },
+): Generator<Attributes> {
   // A stride that shares no factor with the sizes would be best; a prime one is near enough to spread the sample.
-  const stride = possible <= POINTS_MAX ? 1 : 7919;
-  for (let count = 0; count < Math.min(possible, POINTS_MAX); count++) {
+  const stride = possible <= pointsMax ? 1 : 7919;
+  for (let count = 0; count < Math.min(possible, pointsMax); count++) {
     let rest = (count * stride) % possible;
     const chosen: Record<string, unknown> = {};
     values.forEach((choices, index) => {

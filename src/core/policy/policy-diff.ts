@@ -1,5 +1,5 @@
 import { type Attributes, isMoney } from "./attributes.ts";
-import { type BoundarySpace, boundarySpace } from "./boundary-space.ts";
+import { type BoundarySpace, boundarySpace, POINTS_MAX } from "./boundary-space.ts";
 import type { Decision } from "./decision.ts";
 import { evaluate } from "./evaluate.ts";
 import { foresee } from "./foresee.ts";
@@ -43,9 +43,17 @@ export function diffPolicySets(before: PolicySet, after: PolicySet): PolicyDiff 
   const changes = changesOf(before, after);
   const speaking = changes.filter(({ change }) => change !== "reworded");
   const changed = speaking.flatMap(({ id }) => [before.policies.get(id), after.policies.get(id)]);
-  const space = boundarySpace(changed.filter((policy) => policy !== undefined));
+  const policies = changed.filter((policy) => policy !== undefined);
+  const space = boundarySpace(policies, pointsFor(before, after));
   const { witnesses, asked } = explore(before, after, space);
   return { before: before.digest, after: after.digest, changes, witnesses, asked, possible: space.possible };
+}
+
+/** Each question goes through every policy of both sets: with very many of them fewer are put, so that nobody waits. */
+const WORK_MAX = 1_000_000;
+
+function pointsFor(before: PolicySet, after: PolicySet): number {
+  return Math.min(POINTS_MAX, Math.ceil(WORK_MAX / (before.policies.size + after.policies.size)));
 }
 
 function changesOf(before: PolicySet, after: PolicySet): PolicyChange[] {
