@@ -51,7 +51,7 @@ export const operations = {
     body: planBodySchema,
     output: z.object({
       endpoint: z.string(),
-      simulation: z.boolean(),
+      simulation: z.boolean().default(false),
       liveRollout: z.string().nullable(),
       changes: z.array(z.object({ path: z.string(), before: z.unknown(), after: z.unknown() })),
     }),

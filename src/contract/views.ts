@@ -168,8 +168,8 @@ export const endpointViewSchema = z
     usdPerHour: z.number().nullable(),
     generation: z.number().int(),
     simulated: z.boolean(),
-    /** The same by the name that every other answer has for it. */
-    simulation: z.boolean(),
+    /** The same by the name that every other answer has for it; a server of the release before does not say it. */
+    simulation: z.boolean().default(false),
     invokeUrl: z.string().nullable(),
     /** What the target reports now; null when it cannot be reached or does not know the endpoint. */
     variants: z.array(variantSchema).nullable(),
@@ -209,7 +209,7 @@ export const auditEntrySchema = z
 export const breakerSchema = z
   .object({
     endpoint: endpointSchema,
-    simulation: z.boolean(),
+    simulation: z.boolean().default(false),
     state: z.enum(["closed", "open", "half-open"]),
     failures: z.number().int(),
     limit: z.number().int(),
