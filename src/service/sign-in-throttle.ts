@@ -57,7 +57,7 @@ function hashOf({ kind, value }: Throttled): Buffer {
 }
 
 /** Of IPv6 the first 64 bits: a single host has all the rest to choose from. */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   if (!isIPv6(address) || address.includes(".")) return address;
   const [head = "", tail] = address.split("::");
   const before = head === "" ? [] : head.split(":");

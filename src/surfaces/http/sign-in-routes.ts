@@ -5,6 +5,7 @@ import { ContinuumError } from "../../core/error.ts";
 import { Refusal } from "../../service/refusal.ts";
 import type { Service } from "../../service/service.ts";
 import type { SignedIn, Visitor } from "../../service/sign-in.ts";
+import { networkOf } from "../../service/sign-in-throttle.ts";
 import type { ClientAddresses } from "./client-address.ts";
 import { pageOfItsOwn } from "./page-routes.ts";
 import { RateLimiter } from "./rate-limit.ts";
@@ -31,7 +32,7 @@ export function signInRoutes(app: Hono, options: { service: Service; addresses: 
   const visitor = (c: Context): Visitor => {
     const session = sessionOf(c);
     const address = options.addresses.of(c);
-    limiter.take({ tenant: "", id: address });
+    limiter.take({ tenant: "", id: networkOf(address) });
     return { address, ...(session === undefined ? {} : { session }) };
   };
   const answers: { [N in Name]: (c: Context, body: Body<N>) => Promise<object> } = {
