@@ -23,16 +23,14 @@ const threats: Threat[] = read("docs/threat-model.md")
   });
 const named = threats.flatMap(({ id, tests }) => tests.map((one) => ({ id, ...one })));
 
-/** Titles of tests in a source: a literal that a function or, with a timeout or options, an object follows. */
+/** Titles of tests in a source: a literal between `test(`, or a table's `)(`, and a function. */
 function titlesIn(source: string): { title: string; isSkipped: boolean }[] {
   const titles =
-    /(\bdescribe(?:\.\w+)?)?(\.skip|\.todo)?\(\s*(?:"((?:[^"\\]|\\.)*)"|`([^`]*)`),\s*(?:async\b|function\b|\(|\{|\w+ =>)/g;
-  return [...source.matchAll(titles)]
-    .filter(([, group]) => group === undefined)
-    .map(([, , modifier, quoted, template]) => ({
-      title: quoted === undefined ? (template ?? "") : (JSON.parse(`"${quoted}"`) as string),
-      isSkipped: modifier !== undefined,
-    }));
+    /(?:\b(?:test|it)(?:\.\w+)*|\))\(\s*(?:"((?:[^"\\]|\\.)*)"|`([^`]*)`),\s*(?:async\b|function\b|\(|\w+ =>)/g;
+  return [...source.matchAll(titles)].map(([whole, quoted, template]) => ({
+    title: quoted === undefined ? (template ?? "") : (JSON.parse(`"${quoted}"`) as string),
+    isSkipped: /^\w+(?:\.\w+)*\.(?:skip|todo)\(/.test(whole),
+  }));
 }
 
 /** What `npm test` runs on every machine, unlike the peers and the package. */
@@ -69,9 +67,10 @@ describe("the threat model", () => {
 
 describe("the reader of titles", () => {
   test("finds a test that is run and one that is skipped, and takes no other text for one", () => {
-    const source = `describe("a group", () => {}); test("is \\"run\\"", async () => {}); test.skip("is not", () => {});
+    const source = `test("is \\"run\\"", async () => {}); test.skip("is not", () => {});
       // "is only told of" here, and expect(x, "a word").toBe(1)
-      test.each([1])("is run %s", (n) => {}); log("said", 3);`;
+      test.each([1])("is run %s", (n) => {}); log("said", 3);
+      describe("a group", () => {}); ask("/v1/x", { method }); wait("so long", () => 1);`;
     expect(titlesIn(source)).toEqual([
       { title: 'is "run"', isSkipped: false },
       { title: "is not", isSkipped: true },
