@@ -5,6 +5,7 @@ import type { ProgramLog } from "../roles/program-log.ts";
 import type { RunningRole } from "../roles/role-process.ts";
 import { runServing } from "../serving/run-serving.ts";
 import { composeArtifacts } from "./compose-artifacts.ts";
+import { composeCapture } from "./compose-capture.ts";
 import { controlSocket } from "./control-socket.ts";
 
 /** The data plane: it gets the artifact store and nothing of the control plane or its database. */
@@ -23,7 +24,7 @@ export async function composeServing(
     readModel: (tenant, digest) => artifacts.read(tenant, digest),
     log: log.fieldsFirst,
     ...(listener === undefined ? {} : { listener }),
-    capture: { enabled: config.serving.captureEnabled },
+    capture: { enabled: config.serving.captureEnabled, rules: await composeCapture(config) },
     programVersion: version,
     metricsNamesForAll: config.serving.metricsNamesForAll,
   });

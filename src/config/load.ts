@@ -199,7 +199,7 @@ function completed(
   urls: readonly Parsed<string | undefined>[],
 ): Config {
   const dataDir = absolutePath(data.dataDir, environment);
-  const { databaseUrl: _whole, artifacts, audit, webhooks, policy, policyDir, ...rest } = data;
+  const { databaseUrl: _whole, artifacts, audit, webhooks, policy, policyDir, serving, ...rest } = data;
   const { databaseUrl: _api, ...api } = data.api;
   const { databaseUrl: _worker, ...worker } = data.worker;
   const [whole, ofApi, ofWorker] = urls.map((url) =>
@@ -215,6 +215,7 @@ function completed(
       directory:
         audit.directory === "off" ? null : absolutePath(audit.directory ?? join(dataDir, "checkpoints"), environment),
     },
+    serving: { ...serving, captureKeyReference: serving.captureKeyReference ?? keyFile("capture.key") },
     webhooks: { ...webhooks, keyReference: webhooks.keyReference ?? keyFile("webhooks.key") },
     policy: { ...policy, keyReference: policy.keyReference ?? keyFile("policy.key") },
     ...(policyDir === undefined ? {} : { policyDir: absolutePath(policyDir, environment) }),

@@ -31,6 +31,10 @@ const registryList = z
     /^[a-z0-9.:[\]-]*( *, *[a-z0-9.:[\]-]+)*$/,
     "must be registries as images name them, such as ghcr.io or registry.example.com:5000, with commas between them",
   );
+const fieldList = z
+  .string()
+  .max(8192)
+  .regex(/^[^,"\\]*(,[^,"\\]*)*$/, "must be names of fields with commas between them");
 const days = z.number().int().min(0).max(36_500);
 const mebibyte = 1024 * 1024;
 
@@ -117,6 +121,16 @@ export const configSchema = z.strictObject({
       host: host.default("127.0.0.1").describe("Address that invocations come in at"),
       port: port.default(7401).describe("Port that invocations come in at; 0 picks a free one"),
       captureEnabled: z.boolean().default(true).describe("Write requests and answers beside the server for monitoring"),
+      captureFields: fieldList
+        .default("instances, inputs, predictions, outputs, data")
+        .describe("Names under which captured numbers and truth values are kept, with commas; all else is left out"),
+      captureTextFields: fieldList.default("").describe("Names under which captured texts are kept as well"),
+      capturePseudonymFields: fieldList
+        .default("")
+        .describe("Names of identifiers, which are captured as pseudonyms that differ from tenant to tenant"),
+      captureKeyReference: secretReference
+        .optional()
+        .describe("Key of those pseudonyms, the same for every host; default file:<dataDir>/keys/capture.key"),
       metricsNamesForAll: z
         .boolean()
         .default(false)
@@ -262,10 +276,11 @@ type Parsed = z.infer<typeof configSchema>;
 
 /** The settings in force: `dataDir` is absolute and the references that have a default are filled in. */
 export interface Config
-  extends Omit<Parsed, "api" | "artifacts" | "audit" | "databaseUrl" | "policy" | "webhooks" | "worker"> {
+  extends Omit<Parsed, "api" | "artifacts" | "audit" | "databaseUrl" | "policy" | "serving" | "webhooks" | "worker"> {
   api: Omit<Parsed["api"], "databaseUrl"> & { databaseUrl?: string };
   worker: Omit<Parsed["worker"], "databaseUrl"> & { databaseUrl?: string };
   artifacts: Parsed["artifacts"] & { keyReference: string };
+  serving: Parsed["serving"] & { captureKeyReference: string };
   webhooks: Parsed["webhooks"] & { keyReference: string };
   /** `directory` is absolute; null when nothing is to be published there. */
   audit: Omit<Parsed["audit"], "directory"> & { keyReference: string; directory: string | null };

@@ -9,6 +9,7 @@ import { Controller } from "./controller.ts";
 import { type Endpoint, EndpointTable, type Variant } from "./endpoint.ts";
 import type { Log } from "./log.ts";
 import { Capture } from "./router/capture.ts";
+import type { CaptureRules } from "./router/capture-fields.ts";
 import { connectionsMax } from "./router/connections-max.ts";
 import { CredentialTable } from "./router/credential-table.ts";
 import { randomDraws } from "./router/draw.ts";
@@ -37,6 +38,8 @@ export interface ServingOptions {
     keptBytesMax?: number;
     queueBytesMax?: number;
     flushMs?: number;
+    /** What is kept of requests and answers. */
+    rules?: CaptureRules;
   };
   limits?: Partial<RouterLimits>;
   supervision?: Partial<Supervision>;

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { appendFile, mkdir, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "../log.ts";
+import { CaptureFields, type CaptureRules, PROTOCOL_FIELDS } from "./capture-fields.ts";
 
 /** One answered request for the monitor and the operators. */
 export interface Captured {
@@ -31,7 +32,11 @@ export interface CaptureOptions {
   /** What may wait to be written; more is dropped and counted. */
   queueBytesMax: number;
   flushMs: number;
+  /** What is kept of bodies; left out, numbers under the protocols' own names and nothing else. */
+  rules?: CaptureRules;
 }
+
+const DEFAULT_RULES: CaptureRules = { fields: PROTOCOL_FIELDS, textFields: [], pseudonymFields: [] };
 
 /** A body above this is left out of the record, so that one caller cannot fill the disk with a few requests. */
 const BODY_BYTES_MAX = 64 * 1024;
@@ -63,6 +68,7 @@ interface Stream {
  */
 export class Capture {
   readonly #options: CaptureOptions;
+  readonly #fields: CaptureFields;
   readonly #streams = new Map<string, Stream>();
   /** Runs only while lines wait. */
   #timer: NodeJS.Timeout | null = null;
@@ -74,6 +80,7 @@ export class Capture {
 
   constructor(options: CaptureOptions) {
     this.#options = options;
+    this.#fields = new CaptureFields(options.rules ?? DEFAULT_RULES);
   }
 
   record(captured: Captured): void {
@@ -82,7 +89,7 @@ export class Capture {
       this.dropped += 1;
       return;
     }
-    const line = captureLine(captured);
+    const line = captureLine(captured, this.#fields);
     const key = `${captured.tenant}\n${captured.endpoint}`;
     let stream = this.#streams.get(key);
     if (stream === undefined) {
@@ -190,11 +197,13 @@ function tenantDirectory(tenant: string): string {
   return encodeURIComponent(tenant).replaceAll(".", "%2E");
 }
 
-function captureLine(captured: Captured): string {
+function captureLine(captured: Captured, fields: CaptureFields): string {
+  // What the model did not take has no shape that is known, and what it answers then is a sentence.
+  const kept = captured.status === 200 ? { fields, tenant: captured.tenant } : undefined;
   const record = {
     captureData: {
-      endpointInput: { ...captureBody(captured.input), mode: "INPUT" },
-      endpointOutput: { ...captureBody(captured.output), mode: "OUTPUT" },
+      endpointInput: { ...captureBody(captured.input, kept), mode: "INPUT" },
+      endpointOutput: { ...captureBody(captured.output, kept), mode: "OUTPUT" },
     },
     eventMetadata: {
       eventId: randomUUID(),
@@ -214,9 +223,21 @@ function captureLine(captured: Captured): string {
   return `${JSON.stringify(record)}\n`;
 }
 
-function captureBody({ contentType, body }: Captured["input"]): Record<string, unknown> {
+function captureBody(
+  { contentType, body }: Captured["input"],
+  kept: { fields: CaptureFields; tenant: string } | undefined,
+): Record<string, unknown> {
+  // Its parameters are the caller's own words.
+  const observedContentType = /^[a-z]+\/[a-z0-9.+-]+/.exec(contentType)?.[0] ?? "";
   const encoding = contentType.startsWith("text/csv") ? "CSV" : "JSON";
-  if (body.byteLength > BODY_BYTES_MAX)
-    return { observedContentType: contentType, encoding, data: null, omittedBytes: body.byteLength };
-  return { observedContentType: contentType, encoding, data: body.toString("utf8") };
+  const isRead = kept !== undefined && body.byteLength <= BODY_BYTES_MAX;
+  const text = isRead ? body.toString("utf8") : "";
+  const data = isRead
+    ? encoding === "CSV"
+      ? kept.fields.csv(kept.tenant, text)
+      : kept.fields.json(kept.tenant, text)
+    : undefined;
+  return data === undefined
+    ? { observedContentType, encoding, data: null, omittedBytes: body.byteLength }
+    : { observedContentType, encoding, data };
 }

@@ -38,6 +38,7 @@ function startProblems(config: Config, { variables }: Environment): string[] {
   const references = {
     "artifacts.keyReference": config.artifacts,
     "artifacts.previousKeyReference": { keyReference: config.artifacts.previousKeyReference },
+    "serving.captureKeyReference": { keyReference: config.serving.captureKeyReference },
     "webhooks.keyReference": config.webhooks,
     "policy.keyReference": config.policy,
     "audit.keyReference": config.audit,
