@@ -59,7 +59,7 @@ describe("the examples of the help", () => {
     expect(found?.spec.path).toBe(spec.path);
   });
 
-  it.each(examples.filter(([line]) => RUNNABLE.test(line) && !ASKS_A_SERVER.test(line)))("`continuum %s` runs", async (line) => {
+  it.each(examples.filter(([line]) => RUNNABLE.test(line)))("`continuum %s` runs", async (line) => {
     const { code, err } = await runForTest(wordsOf(line), { folder, variables: { KEY_PASSWORD: "pw" }, stdin: PLAN });
     expect([0, 2, 3], err).toContain(code);
   });
