@@ -140,39 +140,46 @@ describe("approving on the command line", () => {
 });
 
 describe("a server that lies", () => {
-  it("gets no signature of anything else than was shown", async () => {
-    const { id, planDigest } = await waiting();
-    const bob = await on.principal("bob", "human", ["approver"]);
-    const ann = await on.principal("ann", "human", ["approver"]);
-    const ofBob = await on.call("approvals.statement", bob, { params: { id }, body: {} });
+  /** What `who` is told to sign by a server that answers with this statement, and how that ended. */
+  async function signedFor(who: string, id: string, planDigest: string, statement: object) {
+    const reader = await on.principal("bob", "human", ["approver"]);
+    const person = await on.principal(who, "human", [who === "gus" ? "break-glass" : "approver"]);
     const liar = await smallServer({
       [`GET /v1/approvals/${id}`]: async (_, to) =>
-        json(to, 200, await on.call("approvals.show", bob, { params: { id } })),
+        json(to, 200, await on.call("approvals.show", reader, { params: { id } })),
       [`GET /v1/rollouts/${id}`]: async (_, to) =>
-        json(to, 200, await on.call("rollouts.get", bob, { params: { id } })),
+        json(to, 200, await on.call("rollouts.get", reader, { params: { id } })),
       "POST /v1/plans:diff": (_, to) => json(to, 200, { endpoint: "x", liveRollout: null, changes: [] }),
-      [`POST /v1/approvals/${id}/statement`]: (_, to) => json(to, 201, ofBob),
-      "GET /v1/principal": async (_, to) => json(to, 200, await on.call("principal.show", ann)),
+      [`POST /v1/approvals/${id}/statement`]: (_, to) => json(to, 201, statement),
+      "GET /v1/principal": async (_, to) => json(to, 200, await on.call("principal.show", person)),
     });
     try {
-      const variables = { CONTINUUM_URL: liar.url, CONTINUUM_TOKEN: tokens.get("ann") ?? "", PASSWORD: "a password" };
-      const argv = [
-        "approval",
-        "approve",
-        id,
-        ...keyOf("ann"),
-        "--yes",
-        "--plan-digest",
-        planDigest,
-        "--code",
-        "123456",
-      ];
-      const run = await runForTest(argv, { folder, variables });
-      expect(run).toMatchObject({ code: 1, err: expect.stringMatching(/another approver.*nothing was signed/) });
+      const variables = { CONTINUUM_URL: liar.url, CONTINUUM_TOKEN: tokens.get(who) ?? "", PASSWORD: "a password" };
+      const asked = ["--yes", "--plan-digest", planDigest, "--code", "123456"];
+      const run = await runForTest(["approval", "approve", id, ...keyOf(who), ...asked], { folder, variables });
       expect(liar.seen.filter(({ path }) => path.endsWith("/approve"))).toEqual([]);
+      return run;
     } finally {
       await liar.close();
     }
+  }
+
+  it("gets no signature of anything else than was shown", async () => {
+    const { id, planDigest } = await waiting();
+    const bob = await on.principal("bob", "human", ["approver"]);
+    const ofBob = await on.call("approvals.statement", bob, { params: { id }, body: {} });
+    const run = await signedFor("ann", id, planDigest, ofBob);
+    expect(run).toMatchObject({ code: 1, err: expect.stringMatching(/another approver.*nothing was signed/) });
+    await end(id);
+  });
+
+  it("has no glass broken by somebody who only approves", async () => {
+    const { id, planDigest } = await waiting();
+    const gus = await on.principal("gus", "human", ["break-glass"]);
+    const body = { role: "break-glass" as const, reason: "not the person's words" };
+    const glass = await on.call("approvals.statement", gus, { params: { id }, body });
+    const run = await signedFor("gus", id, planDigest, glass);
+    expect(run).toMatchObject({ code: 1, err: expect.stringMatching(/breaks the glass.*nothing was signed/) });
     await end(id);
   });
 });

@@ -81,6 +81,9 @@ async function signed(
   for (const [field, value] of Object.entries(expected))
     if (says[field as keyof RolloutConsent] !== value)
       throw failed(`the statement to sign names another ${field} than what was shown; nothing was signed`);
+  // With --yes nobody reads what is signed: a glass is broken by who asked for it, with their own words, and else never.
+  if ((says.role === "break-glass") !== (role === "break-glass") || says.breakGlass?.reason !== reason)
+    throw failed("the statement to sign breaks the glass otherwise than you asked; nothing was signed");
   await confirmed(context, { briefing, says });
   return proveStatement(context, statement);
 }
