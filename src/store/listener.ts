@@ -14,6 +14,8 @@ export class Listener {
   readonly #handlers = new Map<string, Set<Handle>>();
   #client: Promise<pg.Client> | undefined;
   #closed = false;
+  /** Those who listen and those who stop do so at the same time; the connection takes one statement at a time. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(connect: () => pg.Client, log: StoreLog | undefined) {
     this.#connect = connect;
@@ -25,15 +27,23 @@ export class Listener {
     const handlers = this.#handlers.get(channel) ?? new Set();
     handlers.add(handle);
     this.#handlers.set(channel, handlers);
-    const client = await this.#ready();
-    await client.query(`LISTEN ${channel}`);
+    await this.#inTurn(async () => (await this.#ready()).query(`LISTEN ${channel}`));
     return async () => {
       handlers.delete(handle);
       if (handlers.size > 0 || this.#closed) return;
       this.#handlers.delete(channel);
-      const current = await this.#client?.catch(() => undefined);
-      await current?.query(`UNLISTEN ${channel}`).catch(() => undefined);
+      await this.#inTurn(async () => {
+        const current = await this.#client?.catch(() => undefined);
+        // Somebody may have come to listen while this waited.
+        if (!this.#handlers.has(channel)) await current?.query(`UNLISTEN ${channel}`).catch(() => undefined);
+      });
     };
+  }
+
+  #inTurn(work: () => Promise<unknown>): Promise<unknown> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
   }
 
   async close(): Promise<void> {

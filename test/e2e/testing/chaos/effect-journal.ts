@@ -26,11 +26,14 @@ export function localJournal(log: string): JournalEntry[] {
   });
 }
 
-/** The simulated target has no log; a trigger on its table writes down each key that is new in it. */
+/**
+ * The simulated target has no log; a trigger on its table writes down each key that is new in it, by its
+ * owner's right: the login of the workers has none on this table.
+ */
 export async function keepSimulatedJournal(database: Database): Promise<void> {
   await database.query(`
     CREATE TABLE chaos_journal (id bigserial PRIMARY KEY, endpoint text, key text, generation bigint);
-    CREATE FUNCTION chaos_note() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION chaos_note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
       BEGIN
         INSERT INTO chaos_journal (endpoint, key, generation)
           SELECT NEW.key, done, (NEW.state ->> 'generation')::bigint
