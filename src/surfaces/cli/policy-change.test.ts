@@ -14,6 +14,7 @@ import { openPolicyBundle, policySigningKey, signPolicyBundle } from "../../core
 import { planOf } from "../../service/testing/service-fixture.ts";
 import { type HttpFixture, httpFixture } from "../http/testing/http-fixture.ts";
 import { runForTest } from "./testing/run-for-test.ts";
+import { json, smallServer } from "./testing/small-server.ts";
 
 const PASSWORD = "a password";
 const DAY_MS = 86_400_000;
@@ -123,6 +124,35 @@ describe("changing the policy", () => {
     expect((await as("ada", "policy", "show", digest, "--write", "copy")).code).toBe(64);
     // What was written is the same version again.
     expect((await as("olga", "policy", "propose", "copy")).err).toContain("in force");
+  });
+
+  it("shows what the files change, whatever a server says of it, and signs no other files", async () => {
+    writeFileSync(join(folder, "own", "acme.cedar"), forbid(7));
+    const digest = await proposed();
+    const olga = await on.principal("olga", "human", ["policy-admin"]);
+    const shows = (params: { digest: string }) => on.call("policy.show", olga, { params });
+    const diff = await on.call("policy.diff", olga, { params: { digest } });
+    const detail = await shows({ digest });
+    const quiet = { ...diff, changes: [], witnesses: [], data: [] };
+    for (const [files, code, words] of [
+      [detail.files, 64, "changed  ACME-1"],
+      [detail.files.slice(1), 1, "nothing was signed"],
+    ] as const) {
+      const liar = await smallServer({
+        [`GET /v1/policy/versions/${encodeURIComponent(digest)}`]: (_, to) => json(to, 200, { ...detail, files }),
+        [`GET /v1/policy/versions/${encodeURIComponent(digest)}/diff`]: (_, to) => json(to, 200, quiet),
+        [`GET /v1/policy/versions/${encodeURIComponent(diff.before)}`]: async (_, to) =>
+          json(to, 200, await shows({ digest: diff.before })),
+      });
+      const variables = { CONTINUUM_URL: liar.url, CONTINUUM_TOKEN: tokens.ada, PASSWORD };
+      const run = await runForTest(["policy", "activate", digest, "--key", "ada.key"], { folder, variables });
+      await liar.close();
+      expect([run.code, run.err.replaceAll(/ +/g, "  ")]).toEqual([
+        code,
+        expect.stringContaining(words.replaceAll(/ +/g, "  ")),
+      ]);
+    }
+    await on.call("policy.withdraw", olga, { params: { digest } });
   });
 
   it("names what nobody may change, here and there", async () => {
