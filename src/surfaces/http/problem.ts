@@ -22,8 +22,13 @@ export function problemDetails(options: {
   const { code, detail, requestId, extensions } = options;
   const { status, title } = PROBLEMS[code];
   // The caller's own input may be quoted in it, and problems end up in the logs of callers and of what lies between.
-  const scrubbed = scrub(detail, { addresses: "keep" });
-  return { ...extensions, type: TYPE_PREFIX + code, title, status, detail: scrubbed, code, requestId };
+  const scrubbed = (text: string) => scrub(text, { addresses: "keep" });
+  const quoted = Object.entries(extensions ?? {}).map(([name, value]) => [
+    name,
+    typeof value === "string" ? scrubbed(value) : value,
+  ]);
+  const own = { type: TYPE_PREFIX + code, title, status, detail: scrubbed(detail), code, requestId };
+  return { ...Object.fromEntries(quoted), ...own };
 }
 
 /** What a thrown value becomes. An error that nobody foresaw tells the caller nothing but the request's id. */
