@@ -10,6 +10,7 @@ import type { OperationInput, OperationOutput } from "../contract/operations.ts"
 import { baseRoleOf } from "../core/tenancy/scoped-role.ts";
 import { appendAudit } from "../engine/audit-log.ts";
 import type { Transaction } from "../store/database.ts";
+import { personLinked } from "../store/queries/people.ts";
 import {
   insertToken,
   listTokens,
@@ -132,6 +133,10 @@ export async function ensurePrincipal(
   if (existing !== undefined && owner !== undefined && existing.owner !== owner) {
     refuse("malformed-request", `${id} has another owner, and keeps it.`, { pointer: "/owner" });
   }
+  const wider = wanted.roles.find((role) => existing?.roles.includes(role) === false);
+  // Asked only then: an identity provider says what its people may, and no token makes it more.
+  if (wider !== undefined && kind === "human" && (await personLinked(tx, tenant, id)))
+    refuse("not-acceptable-now", `${id} has the roles that the identity provider gives, and ${wider} is none of them.`);
   // A person answers for every agent and service; who makes one and names nobody answers for it, and can never approve
   // its plans: whoever holds a program's token could else propose by it and approve in their own name.
   const answering = owner ?? (kind === "human" ? undefined : creator);

@@ -91,6 +91,7 @@ describe("a person of the identity provider", () => {
     await expect(on.call("me.enroll", minted)).rejects.toEqual(refused("step-up-required"));
     await expect(confirmCodes(minted)).rejects.toEqual(refused("step-up-required"));
     await expect(registerKey(minted)).rejects.toEqual(refused("step-up-required"));
+    await expect(on.principal("linked", "human", ["budget-owner"])).rejects.toEqual(refused("not-acceptable-now"));
   });
 });
 
