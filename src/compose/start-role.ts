@@ -1,6 +1,7 @@
 import { openHttp } from "../config/open-http.ts";
 import type { Config } from "../config/schema.ts";
 import { ContinuumError } from "../core/error.ts";
+import { logCrashes } from "../roles/log-crashes.ts";
 import { requireOpenFiles } from "../roles/open-file-limit.ts";
 import { programLog } from "../roles/program-log.ts";
 import { runUntilStopped } from "../roles/role-process.ts";
@@ -11,6 +12,7 @@ import type { StartOptions } from "../surfaces/cli/injected.ts";
  * A role loads its own parts only: they are most of its process's memory and of the time that it takes to start.
  */
 export async function startRole({ role, config }: StartOptions, program: Program): Promise<number> {
+  logCrashes(role);
   requireOpenFiles();
   refuseOpenHttp(role, config);
   const log = programLog({ level: config.logLevel, role });
