@@ -399,6 +399,8 @@ describe("every command that speaks to a server", () => {
     expect(await ok("person enroll")).toMatch(/link +http:\/\/localhost/);
     expect(await ok("person list --limit 200")).toMatch(/pia +approver +0 +token alone/);
     expect(await ok("person list --limit 200")).not.toContain("cte_");
+    // Her link ends with it; then nothing of hers is left to end.
+    expect(await ok("person reset pia")).toContain("0 passkeys removed");
     expect((await run("person reset pia")).err).toContain("not-found");
     expect((await run("person invite pia --role aprover")).err).toMatch(/unknown role "aprover"/);
   });
