@@ -33,6 +33,14 @@ function titlesIn(source: string): { title: string; isSkipped: boolean }[] {
   }));
 }
 
+/** Attacks that stand beside what they attack, apart from those of test/checks/attacks. */
+const ATTACKS = [
+  "src/service/attacks.test.ts",
+  "src/surfaces/http/attacks.test.ts",
+  "test/checks/simulation-attacks.test.ts",
+  "test/checks/simulation-rollouts.test.ts",
+];
+
 /** What `npm test` runs on every machine, unlike the peers and the package. */
 const runsAlways = (path: string) => /^(src|policies|test\/(checks|faults|e2e))\//.test(path);
 
@@ -56,8 +64,8 @@ describe("the threat model", () => {
 
   test("names every attack", () => {
     const files = readdirSync(new URL("test/checks/attacks/", root)).filter((name) => name.endsWith(".test.ts"));
-    const attacks = [...files.map((name) => `test/checks/attacks/${name}`), "src/service/attacks.test.ts"].flatMap(
-      (path) => titlesIn(read(path)).map(({ title }) => `${path} › ${title}`),
+    const attacks = [...files.map((name) => `test/checks/attacks/${name}`), ...ATTACKS].flatMap((path) =>
+      titlesIn(read(path)).map(({ title }) => `${path} › ${title}`),
     );
     const known = new Set(named.map(({ path, name }) => `${path} › ${name}`));
     expect(attacks.length).toBeGreaterThan(0);
