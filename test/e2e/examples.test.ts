@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { baselineFit } from "../../src/core/baseline/baseline-fit.ts";
 import { trainModels } from "../../src/quickstart/training/train-models.ts";
 import { runForTest } from "../../src/surfaces/cli/testing/run-for-test.ts";
 
@@ -12,6 +13,7 @@ let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "continuum-examples-"));
   cpSync(join(EXAMPLES, "first-plan"), folder, { recursive: true });
+  cpSync(join(EXAMPLES, "simulated-plan", "plan.yaml"), join(folder, "simulated.yaml"));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -51,5 +53,38 @@ describe("examples/first-plan", () => {
   it("has the model that the quickstart trains, and no other", () => {
     const csv = readFileSync(join(EXAMPLES, "quickstart", "data", "breast-cancer.csv"), "utf8");
     expect(readFileSync(join(folder, "model.onnx")).equals(trainModels(csv, 7).v1.onnx)).toBe(true);
+  });
+
+  it("has plans for staging and production, of which production waits for a person", async () => {
+    for (const [file, code] of [
+      ["staging.yaml", 0],
+      ["production.yaml", 3],
+    ] as const) {
+      const checked = await continuum("plan", "check", "-f", file, "-o", "json");
+      expect({ file, code: checked.code, denied: denied(checked.out) }).toEqual({ file, code, denied: [] });
+    }
+  });
+
+  it("has a baseline that fits the model, by its columns and by its groups", () => {
+    const [model, baseline] = ["model.onnx", "baseline.csv"].map((file) => readFileSync(join(folder, file)));
+    const monitor = { modelQuality: { label: "malignant" }, bias: { facet: "size_group" } };
+    expect(baselineFit({ model: model ?? Buffer.of(), baseline: baseline ?? Buffer.of(), monitor } as never)).toEqual({
+      fits: true,
+    });
+  });
+});
+
+describe("examples/simulated-plan", () => {
+  it("reports that it is compliant, and says that for real two people would have to approve", async () => {
+    const { code, out } = await continuum("plan", "check", "-f", "simulated.yaml", "-o", "json");
+    const { decision, simulation, report, live } = JSON.parse(out);
+    expect({ code, decision, simulation, report }).toEqual({
+      ...{ code: 0, decision: "allow", simulation: true, report: "COMPLIANT" },
+    });
+    expect(live).toMatchObject({ decision: "needs-approval" });
+    expect(live.obligations.flatMap(({ role }: { role?: string }) => role ?? []).toSorted()).toEqual([
+      "approver",
+      "budget-owner",
+    ]);
   });
 });
