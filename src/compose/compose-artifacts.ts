@@ -11,9 +11,15 @@ import { localSecrets } from "../drivers/secrets/local/local-secrets.ts";
 
 /**
  * The encrypted store; its key is made at the first start, unless it is kept elsewhere. Keys that open nothing of what
- * is there are refused here, where somebody sees it, and not at the first gate that finds its model missing.
+ * is there are refused here, where somebody sees it, and not at the first gate that finds its model missing; whoever
+ * has to start all the same says what is to be done with the refusal.
  */
-export async function composeArtifacts(config: Config): Promise<RekeyableArtifacts> {
+export async function composeArtifacts(
+  config: ArtifactsConfig,
+  onForeignKeys: (refusal: Error) => void = (refusal) => {
+    throw refusal;
+  },
+): Promise<RekeyableArtifacts> {
   const { keyReference } = config.artifacts;
   if (keyReference === `file:${join(config.dataDir, "keys", "artifact-store.key")}`) {
     const folder = join(config.dataDir, "keys");
@@ -21,15 +27,22 @@ export async function composeArtifacts(config: Config): Promise<RekeyableArtifac
     await createSecretFile(join(folder, "artifact-store.key"), randomBytes(32));
   }
   const options = await artifactStoreOptions(config);
-  await requireOwnKeys(options.root, [
-    options.key,
-    ...(options.previousKey === undefined ? [] : [options.previousKey]),
-  ]);
+  try {
+    await requireOwnKeys(options.root, keysOf(options));
+  } catch (error) {
+    onForeignKeys(error instanceof Error ? error : new Error(String(error)));
+  }
   return openLocalArtifacts(options);
 }
 
+type ArtifactsConfig = Pick<Config, "artifacts" | "dataDir">;
+
+function keysOf({ key, previousKey }: { key: Uint8Array; previousKey?: Uint8Array }): Uint8Array[] {
+  return previousKey === undefined ? [key] : [key, previousKey];
+}
+
 /** What a change of the store's key needs. Errors: `no-previous-key`, those of the secrets. */
-export async function composeRekey(config: Config): Promise<{ artifacts: RekeyableArtifacts; keyId: string }> {
+export async function composeRekey(config: ArtifactsConfig): Promise<{ artifacts: RekeyableArtifacts; keyId: string }> {
   const options = await artifactStoreOptions(config);
   if (options.previousKey === undefined)
     throw new ContinuumError(
@@ -41,7 +54,7 @@ export async function composeRekey(config: Config): Promise<{ artifacts: Rekeyab
 }
 
 /** Where the store is, and its keys as the settings name them. Errors: those of the secrets. */
-export async function artifactStoreOptions(config: Config) {
+export async function artifactStoreOptions(config: ArtifactsConfig) {
   const { keyReference, previousKeyReference, maxBytes } = config.artifacts;
   const secrets = localSecrets({ environment: process.env });
   return {

@@ -13,7 +13,10 @@ export async function composeServing(
   config: Config,
   { log, version }: { log: ProgramLog; version: string },
 ): Promise<RunningRole> {
-  const artifacts = await composeArtifacts(config);
+  // What serves goes on serving: replicas that live have their models, and only new ones would miss them.
+  const artifacts = await composeArtifacts(config, (refusal) =>
+    log.error("artifact-store-keys", { reason: refusal.message }),
+  );
   const listener = await inheritedListener();
   const serving = await runServing({
     controlSocket: await controlSocket(config),
