@@ -75,6 +75,10 @@ describe("a code for a passkey that somebody asked for beforehand", () => {
     const kept = await on.call("me.enroll", session);
     await on.call("people.reset", admin, { params: { id: "robbed" } });
     await expect(enrol(kept.code)).rejects.toEqual(refused("sign-in-refused"));
+    // What the thief's session had under way when it was ended finds nothing to begin anew with.
+    await expect(on.call("me.enroll", session)).rejects.toEqual(refused("unauthenticated"));
+    await expect(confirmCodes(session)).rejects.toEqual(refused("unauthenticated"));
+    await expect(registerKey(session)).rejects.toEqual(refused("unauthenticated"));
   });
 });
 
