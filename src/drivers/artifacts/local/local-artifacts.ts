@@ -2,7 +2,7 @@ import { mkdir, open as openFile, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ContinuumError } from "../../../core/error.ts";
 import { admit, DEFAULT_ARTIFACT_BYTES_MAX, isDigest, notFound } from "../admission.ts";
-import type { ArtifactErrorCode, ArtifactInfo, Rekeyed, RekeyableArtifacts } from "../artifacts.ts";
+import type { ArtifactErrorCode, ArtifactInfo, RekeyableArtifacts, Rekeyed } from "../artifacts.ts";
 import { readHeader, type StoreKey, seal, statedKeyId, storeKey, tenantFolder } from "../sealed-object.ts";
 import {
   codeOf,
