@@ -35,7 +35,7 @@ export async function deployToProduction(stage: Stage, models: Models, signers: 
   sayVerified(stage, rollout, gates);
   const url = await invokeUrl(stage, "production");
   narrator.say(`production serves at ${url}`);
-  await showPredictions(stage, url, models.trained.split.holdout);
+  await showPredictions(stage, url, { sample: models.trained.split.holdout, version: models.v2.version });
   return rollout;
 }
 

@@ -17,7 +17,7 @@ export async function deployFirst(stage: Stage, plan: PlanInput, models: Models)
   expectThat(rollout.phase === "Succeeded", `expected Succeeded, got ${ended(rollout)}`);
   const url = await invokeUrl(stage, "development");
   narrator.say(`serving after ${seconds(Date.now() - startedAtMs)} at ${url}`);
-  await showPredictions(stage, url, models.trained.split.holdout);
+  await showPredictions(stage, url, { sample: models.trained.split.holdout, version: models.v1.version });
   return url;
 }
 
@@ -87,12 +87,17 @@ export async function invokeUrl(stage: Stage, environment: Environment): Promise
   return endpoint.invokeUrl;
 }
 
-export async function showPredictions(stage: Stage, url: string, sample: Dataset): Promise<void> {
+export async function showPredictions(
+  stage: Stage,
+  url: string,
+  { sample, version }: { sample: Dataset; version: string },
+): Promise<void> {
   const rows = csvRows(sample);
   stage.narrator.say("five real patients from the rows that no model was trained on:");
   for (const index of [...rowsOf(sample, 1).slice(0, 3), ...rowsOf(sample, 0).slice(0, 2)]) {
     const answer = await ask({ url, token: stage.invokeToken, body: rows[index] ?? "" });
     expectThat(answer.status === 200, `expected a prediction, got ${answer.status}: ${answer.body}`);
+    expectThat(answer.version === version, `expected ${version} to answer, got ${answer.version}`);
     const truth = sample.labels[index] === 1 ? "malignant" : "benign";
     stage.narrator.say(`  row ${String(index).padStart(3)}  ${answer.body}  the truth: ${truth}`);
   }
