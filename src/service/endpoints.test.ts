@@ -153,6 +153,7 @@ test("a plan is compared with what serves, part by part", async () => {
   const body = planOf({ artifact, name: "compared", version: "2.0.0", instanceCount: 2 });
   expect(await on.call("plans.diff", ci, { body })).toEqual({
     endpoint: "development/local/compared",
+    simulation: false,
     liveRollout: expect.any(String),
     changes: [
       { path: "/spec/compute/instanceCount", before: 1, after: 2 },
