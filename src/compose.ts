@@ -14,7 +14,6 @@ export function main(argv: string[], entry: string): Promise<number> {
     start: async (options) => (await import("./compose/start-role.ts")).startRole(options, { version, entry }),
     maintenance: async () => (await import("./compose/maintenance.ts")).composeMaintenance({ version }),
     doctor: async (options) => (await import("./compose/compose-doctor.ts")).composeDoctor(options, { version }),
-    quickstart: async (options) =>
-      (await import("./quickstart/quickstart.ts")).runQuickstart({ entry, ...options }),
+    quickstart: async (options) => (await import("./quickstart/quickstart.ts")).runQuickstart({ entry, ...options }),
   });
 }
