@@ -105,7 +105,8 @@ export async function servingFixture(overrides: Partial<ServingOptions> = {}): P
     },
     async dispose() {
       await fixture.serving.close();
-      await rm(directory, { recursive: true, force: true });
+      // A replica that was told to end may still be putting its socket away.
+      await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
     },
   };
   return fixture;
