@@ -58,12 +58,17 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     };
     await setAsideUnsynced(cluster);
     const password = await prepare(cluster, options);
-    const running = await settled(cluster);
     const url = (port: number, database: string) => `postgres://continuum:${password}@127.0.0.1:${port}/${database}`;
-    const launched = async () => {
-      const server = running ?? (await launchOnSomePort(cluster, options));
+    const makeReady = async (server: { port: number }, how: { patienceMs?: number } = {}) => {
       await addUser(root);
-      await ensureDatabase(url(server.port, "postgres"), password);
+      await ensureDatabase(url(server.port, "postgres"), password, how);
+    };
+    let running: Server | undefined;
+    const launched = async () => {
+      running = await attached(cluster, makeReady);
+      if (running !== undefined) return running;
+      const server = await launchOnSomePort(cluster, options);
+      await makeReady(server);
       return server;
     };
     const [started, synced] = await Promise.allSettled([launched(), syncFresh(cluster)]);
@@ -175,12 +180,40 @@ async function prepare(cluster: Cluster, options: EmbeddedOptions): Promise<stri
   return password;
 }
 
+interface Server {
+  pid: number;
+  port: number;
+}
+
+/** Of a second each. */
+const ATTACH_ATTEMPTS_MAX = 30;
+
 /** The server that runs here, once it has made up its mind: one that recovers is waited for. */
-async function settled(cluster: Cluster): Promise<{ pid: number; port: number } | undefined> {
+async function settled(cluster: Cluster): Promise<Server | undefined> {
   for (;;) {
     const server = await runningServer(cluster);
     if (server === undefined || server.ready) return server;
     await sleep(20);
+  }
+}
+
+/**
+ * The server that runs and answers. One that was killed a moment ago can still look alive: who cannot reach it looks
+ * again, until it is gone.
+ */
+async function attached(
+  cluster: Cluster,
+  makeReady: (server: Server, how: { patienceMs: number }) => Promise<void>,
+): Promise<Server | undefined> {
+  for (let attempt = 1; ; attempt += 1) {
+    const running = await settled(cluster);
+    if (running === undefined) return undefined;
+    try {
+      await makeReady(running, { patienceMs: 1000 });
+      return running;
+    } catch (error) {
+      if (attempt >= ATTACH_ATTEMPTS_MAX || !(error instanceof StoreError) || !error.retryable) throw error;
+    }
   }
 }
 
@@ -210,8 +243,8 @@ async function launchOnSomePort(cluster: Cluster, options: EmbeddedOptions): Pro
   }
 }
 
-async function ensureDatabase(adminUrl: string, password: string): Promise<void> {
-  const admin = await openDatabase(adminUrl, { max: 1, applicationName: "continuum-setup" });
+async function ensureDatabase(adminUrl: string, password: string, how: { patienceMs?: number }): Promise<void> {
+  const admin = await openDatabase(adminUrl, { max: 1, applicationName: "continuum-setup", ...how });
   try {
     const { rows } = await admin.query<{ made: boolean; logins: string[] }>(
       `SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'continuum') AS made,
