@@ -29,6 +29,7 @@ export default defineConfig({
       { test: { name: "package", include: ["test/package/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 300_000 } },
       { test: { name: "peers", include: ["test/peers/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 300_000 } },
     ],
-    maxWorkers: 2,
+    // On two processors: a test waits for a third of its time, and one more fills that.
+    maxWorkers: 3,
   },
 });
