@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { VERDICT_METRICS } from "../core/monitor/verdict.ts";
 
 /**
  * The control API: JSON over HTTP on a unix socket of mode 0600, `POST /{operation}`. Shared by the serving process
@@ -69,12 +70,27 @@ export const CONTROL_REQUESTS = {
 export type ControlOperation = keyof typeof CONTROL_REQUESTS;
 export type ControlRequest<O extends ControlOperation> = z.input<(typeof CONTROL_REQUESTS)[O]>;
 
+const armFigures = z.object({ samples: z.number(), estimate: z.number().nullable() });
+const metricFigures = z.object({
+  candidate: armFigures,
+  stable: armFigures,
+  unit: z.string(),
+  interval: z
+    .object({ of: z.enum(["difference", "ratio"]), low: z.number(), high: z.number(), confidence: z.number() })
+    .nullable(),
+  margin: z.number().nullable(),
+  evidence: z.number(),
+  threshold: z.number(),
+  proof: z.object({ evidence: z.number(), threshold: z.number() }).nullable(),
+  moreRequests: z.number().nullable(),
+});
 const metricVerdict = z.object({
-  metric: z.enum(["errors", "latency", "health", "traffic", "measurement"]),
+  metric: z.enum(VERDICT_METRICS),
   outcome: z.enum(["pass", "fail", "inconclusive", "error"]),
   message: z.string(),
   observed: z.number().nullable(),
   limit: z.number().nullable(),
+  figures: metricFigures.optional(),
 });
 const stats = z.object({
   variant: z.string(),

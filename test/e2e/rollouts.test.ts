@@ -213,7 +213,7 @@ describe.concurrent("a rollout that may not go on", () => {
       monitor: {
         baseline: `store:${models.get("1.0.0")}`,
         dataDrift: {},
-        modelQuality: { label: "churned", problem: "binary" },
+        modelQuality: { label: "churned", problem: "binary" as const },
         bias: { facet: "gender", favoured: ["f"] },
       },
     };

@@ -24,6 +24,7 @@ export function withDefaults(input: PlanInput): Plan {
         stepPercent: spec.rollout?.stepPercent ?? 10,
         bakeSeconds: spec.rollout?.bakeSeconds ?? 60,
         deadlineSeconds: spec.rollout?.deadlineSeconds ?? 600,
+        ...(spec.rollout?.judgement && { judgement: spec.rollout.judgement }),
       },
       rollback: {
         ...(spec.rollback?.alarms && { alarms: spec.rollback.alarms }),

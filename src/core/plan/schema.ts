@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { judgementSchema, monitorSchema } from "./monitor-schema.ts";
 
 /** Shape only: whether a value is *allowed* is the policy's to say. Source: the public contract, "Plan". */
 
@@ -54,19 +55,13 @@ export const planInputSchema = z.strictObject({
         stepPercent: integer(1, 100).optional(),
         bakeSeconds: integer(0, 86_400).optional(),
         deadlineSeconds: integer(1, 604_800).optional(),
+        judgement: judgementSchema.optional(),
       })
       .optional(),
     rollback: z
       .strictObject({ alarms: z.array(text(128)).max(32).optional(), onHealthCheckFailure: z.boolean().optional() })
       .optional(),
-    monitor: z
-      .strictObject({
-        baseline: text(2048).optional(),
-        dataDrift: z.record(text(64), z.unknown()).optional(),
-        modelQuality: z.record(text(64), z.unknown()).optional(),
-        bias: z.record(text(64), z.unknown()).optional(),
-      })
-      .optional(),
+    monitor: monitorSchema.optional(),
     dryRun: z.boolean().optional(),
   }),
 });
@@ -87,7 +82,14 @@ export interface Plan {
     model: Spec["model"];
     compute: { instanceType: string; instanceCount: number };
     budget?: { maxUsdPerHour?: number };
-    rollout: { strategy: Strategy; stepPercent: number; bakeSeconds: number; deadlineSeconds: number };
+    rollout: {
+      strategy: Strategy;
+      stepPercent: number;
+      bakeSeconds: number;
+      deadlineSeconds: number;
+      /** What it leaves out has the documented default, which is not written into the plan. */
+      judgement?: NonNullable<NonNullable<Spec["rollout"]>["judgement"]>;
+    };
     rollback: { alarms?: string[]; onHealthCheckFailure: boolean };
     monitor?: NonNullable<Spec["monitor"]>;
     dryRun: boolean;
