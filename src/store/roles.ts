@@ -65,6 +65,13 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
   },
   totp_secrets: { api: "SIUD", worker: "" },
   workloads: { api: "SID", worker: "" },
+  // What came in is read by workers alone; people are shown what was made of it.
+  monitor_offsets: { api: "S", worker: "SIU" },
+  monitor_cells: { api: "S", worker: "SID" },
+  monitor_windows: { api: "S", worker: "SIU(sketch)D" },
+  monitor_tests: { api: "S", worker: "SIUD" },
+  monitor_states: { api: "S", worker: "SIUD" },
+  monitor_baselines: { api: "S", worker: "SID" },
   workers: { api: "", worker: "SIUD" },
   retention_sweeps: { api: "", worker: "SIU" },
   restores: { api: "S", worker: "S" },

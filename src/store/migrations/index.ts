@@ -10,6 +10,7 @@ import { sql as policyVersions } from "./0009-policy-versions.ts";
 import { sql as approvals } from "./0010-approvals.ts";
 import { sql as auditProofs } from "./0011-audit-proofs.ts";
 import { sql as workloads } from "./0012-workloads.ts";
+import { sql as monitor } from "./0013-monitor.ts";
 
 /** In order; the place in the list is the version, counted from 1. One that was released is never edited. */
 export const migrations: readonly { name: string; sql: string }[] = [
@@ -25,4 +26,5 @@ export const migrations: readonly { name: string; sql: string }[] = [
   { name: "0010-approvals", sql: approvals },
   { name: "0011-audit-proofs", sql: auditProofs },
   { name: "0012-workloads", sql: workloads },
+  { name: "0013-monitor", sql: monitor },
 ];
