@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import { ArmWindow } from "../core/monitor/arm-window.ts";
-import type { CanaryJudge, JudgeAlarm } from "../core/monitor/canary-judge.ts";
+import { ArmWindow } from "../core/monitor/judge/arm-window.ts";
+import type { CanaryJudge, JudgeAlarm } from "../core/monitor/judge/canary-judge.ts";
 import type { guardSchema, ServedAt, Version } from "./protocol.ts";
 import type { EndpointState, VariantState } from "./state-file.ts";
 import type { ReplicaPool } from "./supervisor/replica-pool.ts";

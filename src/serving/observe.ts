@@ -1,4 +1,4 @@
-import { canaryVerdict } from "../core/monitor/canary-verdict.ts";
+import { canaryVerdict } from "../core/monitor/judge/canary-verdict.ts";
 import type { MetricVerdict, Verdict } from "../core/monitor/verdict.ts";
 import type { Endpoint, Variant } from "./endpoint.ts";
 import type { ControlAnswer } from "./protocol.ts";

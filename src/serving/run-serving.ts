@@ -3,7 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { chmod, lstat, mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { CanaryJudge } from "../core/monitor/canary-judge.ts";
+import { CanaryJudge } from "../core/monitor/judge/canary-judge.ts";
 import { type ControlHandlers, listenForControl, refuseWhenServed } from "./control-server.ts";
 import { Controller } from "./controller.ts";
 import { type Endpoint, EndpointTable, type Variant } from "./endpoint.ts";

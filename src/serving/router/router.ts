@@ -2,7 +2,7 @@ import type { SendHandle } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { JudgeAlarm } from "../../core/monitor/canary-judge.ts";
+import type { JudgeAlarm } from "../../core/monitor/judge/canary-judge.ts";
 import type { Endpoint, EndpointTable, Variant } from "../endpoint.ts";
 import type { InvokeCredential } from "../protocol.ts";
 import { OP, OUTPUT_FORMAT, requestMeta } from "../replica/frames.ts";

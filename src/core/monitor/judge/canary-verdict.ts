@@ -1,6 +1,6 @@
 import type { ArmWindow } from "./arm-window.ts";
 import { type CanaryJudge, LATENCY_FLOOR_MS } from "./canary-judge.ts";
-import type { MetricVerdict, Verdict } from "./verdict.ts";
+import type { MetricVerdict, Verdict } from "../verdict.ts";
 
 /** How the candidate's replicas do. */
 export interface CandidateHealth {
