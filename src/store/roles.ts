@@ -72,6 +72,11 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
   monitor_tests: { api: "S", worker: "SIUD" },
   monitor_states: { api: "S", worker: "SIUD" },
   monitor_baselines: { api: "S", worker: "SID" },
+  // A person acknowledges and suppresses; what was measured, and what follows from it, is the workers'.
+  alarm_states: { api: "SU(acknowledged_by, acknowledged_at, acknowledge_comment)", worker: "SIU" },
+  alarm_transitions: { api: "S", worker: "SI" },
+  alarm_suppressions: { api: "SIU(ended_by, ended_at)", worker: "S" },
+  watch_restores: { api: "S", worker: "SIU" },
   workers: { api: "", worker: "SIUD" },
   retention_sweeps: { api: "", worker: "SIU" },
   restores: { api: "S", worker: "S" },

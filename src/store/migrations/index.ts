@@ -11,6 +11,7 @@ import { sql as approvals } from "./0010-approvals.ts";
 import { sql as auditProofs } from "./0011-audit-proofs.ts";
 import { sql as workloads } from "./0012-workloads.ts";
 import { sql as monitor } from "./0013-monitor.ts";
+import { sql as alarms } from "./0014-alarms.ts";
 
 /** In order; the place in the list is the version, counted from 1. One that was released is never edited. */
 export const migrations: readonly { name: string; sql: string }[] = [
@@ -27,4 +28,5 @@ export const migrations: readonly { name: string; sql: string }[] = [
   { name: "0011-audit-proofs", sql: auditProofs },
   { name: "0012-workloads", sql: workloads },
   { name: "0013-monitor", sql: monitor },
+  { name: "0014-alarms", sql: alarms },
 ];
