@@ -75,6 +75,8 @@ interface Run {
   draw: number;
   /** The draw at which the stretch of equal rows begins; null when the rows are not all equal to `key`. */
   drawFrom: number | null;
+  /** Whether `draw` is that of a row; else it only bounds the rows' draws from above. */
+  endsAtRow: boolean;
 }
 
 function numberRuns(profile: NumberProfile): Run[] | null {
@@ -83,11 +85,17 @@ function numberRuns(profile: NumberProfile): Run[] | null {
   return Array.from(gaps, (gap, bin) => {
     const key = edges[bin] ?? Number.POSITIVE_INFINITY;
     const isTied = bin > 0 && edges[bin - 1] === key;
-    return { gaps: gap, key, draw: tieDraws[bin] ?? 1, drawFrom: isTied ? (tieDraws[bin - 1] ?? 0) : null };
+    return {
+      gaps: gap,
+      key,
+      draw: tieDraws[bin] ?? 1,
+      drawFrom: isTied ? (tieDraws[bin - 1] ?? 0) : null,
+      endsAtRow: true,
+    };
   });
 }
 
-/** Each category is one stretch from its first row to its last, whose ends are where they are expected to be. */
+/** Each category is one stretch of equal rows, whose draws are yet to be made. */
 function categoryRuns(profile: CategoryProfile): Run[] | null {
   // Rows of unlisted categories have no place in the order of texts.
   if (profile.otherRows > 0) return null;
@@ -97,8 +105,9 @@ function categoryRuns(profile: CategoryProfile): Run[] | null {
     key: 2 * at + 1,
     draw: 1,
     drawFrom: 0,
+    endsAtRow: false,
   }));
-  return [...runs, { gaps: 1, key: Number.POSITIVE_INFINITY, draw: 1, drawFrom: null }];
+  return [...runs, { gaps: 1, key: Number.POSITIVE_INFINITY, draw: 1, drawFrom: null, endsAtRow: false }];
 }
 
 function orderedTexts(profile: CategoryProfile): string[] {
@@ -119,12 +128,13 @@ function edgesAt(
     for (; wanted < URN_BINS; wanted += 1) {
       const rank = Math.round((wanted * gapsAll) / URN_BINS);
       if (rank > end || run.key === Number.POSITIVE_INFINITY) break;
-      if (run.drawFrom === null || rank === end) {
+      if (run.drawFrom === null || (rank === end && run.endsAtRow)) {
         if ((found.at(-1)?.rank ?? 0) < end) found.push({ key: run.key, draw: run.draw, rank: end });
         continue;
       }
       // Of the equal rows up to the stretch's end, whose draws are uniform between the two, the one with this rank.
-      const share = orderStatistic({ rank: rank - cut.rank, of: end - 1 - cut.rank, draws });
+      const rows = end - cut.rank - (run.endsAtRow ? 1 : 0);
+      const share = orderStatistic({ rank: rank - cut.rank, of: rows, draws });
       cut.draw += share * (run.draw - cut.draw);
       cut.rank = rank;
       if ((found.at(-1)?.rank ?? 0) < rank) found.push({ key: run.key, draw: cut.draw, rank });
