@@ -116,6 +116,20 @@ export const configSchema = z.strictObject({
         ),
     })
     .prefault({}),
+  monitor: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe("Let `start` run the monitor beside the serving process; without it nothing is told of drift"),
+      opsHost: host.default("127.0.0.1").describe("Address of the monitor's own port"),
+      opsPort: port
+        .optional()
+        .describe(
+          "Port of the monitor's /metrics, /healthz and /readyz; default the one before worker.opsPort (7409), 0 picks a free one",
+        ),
+    })
+    .prefault({}),
   serving: z
     .strictObject({
       host: host.default("127.0.0.1").describe("Address that invocations come in at"),
@@ -205,6 +219,9 @@ export const configSchema = z.strictObject({
         .default(365)
         .describe("Days that the history of an ended rollout is kept; 0 keeps it for good. Audit entries always stay"),
       captureDays: days.default(30).describe("Days that captured requests and answers are kept; 0 keeps them for good"),
+      monitorDays: days
+        .default(30)
+        .describe("Days that the monitor's windows and figures are kept; 0 keeps them for good"),
       deliveriesDays: days
         .default(30)
         .describe("Days that webhook messages are kept after they were delivered or given up; 0 keeps them for good"),

@@ -8,7 +8,7 @@ import { type RetentionPolicy, sweepCapture, sweepDatabase } from "./retention.t
 import { type EngineFixture, engineFixture, TENANT } from "./testing/engine-fixture.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
-const POLICY: RetentionPolicy = { eventsDays: 30, idempotencyDays: 1, deliveriesDays: 30, captureDays: 30 };
+const POLICY: RetentionPolicy = { eventsDays: 30, idempotencyDays: 1, deliveriesDays: 30, captureDays: 30, monitorDays: 30 };
 
 let on: EngineFixture;
 beforeEach(async () => {

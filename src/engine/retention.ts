@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Transaction } from "../store/database.ts";
+import { removeMonitoring } from "../store/queries/monitor-windows.ts";
 import {
   lastSweepMs,
   lockSweep,
@@ -20,6 +21,7 @@ export interface RetentionPolicy {
   idempotencyDays: number;
   deliveriesDays: number;
   captureDays: number;
+  monitorDays: number;
 }
 
 /** The capture of one host: removes what was last written before then, and tells of each tenant how many files. */
@@ -49,6 +51,7 @@ export async function sweepDatabase(parts: RetentionParts, policy: RetentionPoli
     await removeAll(parts, { kind: "idempotency-keys", days: idempotencyDays }, rowsOf(removeIdempotencyKeys));
     await removeAll(parts, { kind: "webhook-deliveries", days: policy.deliveriesDays }, rowsOf(removeDeliveries));
     await removeAll(parts, { kind: "jobs", days: policy.eventsDays }, rowsOf(removeJobs));
+    await removeAll(parts, { kind: "monitoring", days: policy.monitorDays }, rowsOf(removeMonitoring));
   });
 }
 

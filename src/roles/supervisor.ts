@@ -14,6 +14,11 @@ export interface SupervisedRole {
   portVariable: string;
   /** Its socket is held while it is started again, so that callers wait instead of being refused. */
   keepsListener?: boolean;
+  /**
+   * Nobody waits for it: it starts once all others are ready, and however often it falls it is tried again, for the
+   * others work without it.
+   */
+  startsLast?: boolean;
 }
 
 /** What a role's process tells its supervisor over the channel between them, once it answers. */
@@ -39,6 +44,8 @@ export type SupervisorErrorCode = "role-failed";
 
 const READY_TIMEOUT_MS = 60_000;
 const BACK_OFF_MS = [100, 250, 500, 1000, 2000, 5000];
+/** Of what is tried for ever. */
+const BACK_OFF_MS_LAST = 30_000;
 /** A process that ran this long has started well: its next fall counts from the beginning again. */
 const SETTLED_MS = 30_000;
 
@@ -51,7 +58,7 @@ interface Kept {
 
 /**
  * Starts the roles, each as soon as it can, and keeps them running: one that falls is started again with a growing
- * pause. Resolves when all are ready. Errors: `role-failed` when one does not become ready the first time, and what
+ * pause. Resolves when all but those that start last are ready. Errors: `role-failed` when one does not become ready the first time, and what
  * `env` rejects with.
  */
 export async function supervise(entry: string, roles: SupervisedRole[], log: Logger): Promise<Supervisor> {
@@ -82,23 +89,25 @@ export async function supervise(entry: string, roles: SupervisedRole[], log: Log
     if (child.exitCode !== null || child.signalCode !== null) restart(entryKept, "exited at once");
   };
 
+  const startAgain = (role: SupervisedRole, falls: number): void => {
+    start(role, falls).catch(() => {
+      const failed = kept.find((other) => other.role.name === role.name);
+      failed?.child.kill("SIGKILL");
+      if (!stopping && failed !== undefined) restart(failed, "did not become ready");
+    });
+  };
+
   const restart = ({ role, startedAtMs, falls }: Kept, reason: string): void => {
     const settled = Date.now() - startedAtMs > SETTLED_MS;
     const count = settled ? 0 : falls;
     log.warn("role.fell", { role: role.name, reason, count });
-    const pauseMs = BACK_OFF_MS[count];
+    const pauseMs = BACK_OFF_MS[count] ?? (role.startsLast ? BACK_OFF_MS_LAST : undefined);
     if (pauseMs === undefined) {
       lost.resolve(role.name);
       return;
     }
     setTimeout(() => {
-      if (stopping) return;
-      start(role, count + 1).catch(() => {
-        const index = kept.findIndex((other) => other.role.name === role.name);
-        const failed = kept[index];
-        failed?.child.kill("SIGKILL");
-        if (!stopping && failed !== undefined) restart(failed, "did not become ready");
-      });
+      if (!stopping) startAgain(role, count + 1);
     }, pauseMs);
   };
 
@@ -109,11 +118,12 @@ export async function supervise(entry: string, roles: SupervisedRole[], log: Log
   };
 
   try {
-    await Promise.all(roles.map((role) => start(role, 0)));
+    await Promise.all(roles.filter((role) => !role.startsLast).map((role) => start(role, 0)));
   } catch (error) {
     await stop(2000);
     throw error;
   }
+  for (const role of roles) if (role.startsLast) startAgain(role, 0);
   const pidOf = (name: string) => kept.find(({ role }) => role.name === name)?.child.pid;
   return { ready, pidOf, stop, lost: lost.promise };
 }
