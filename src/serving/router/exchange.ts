@@ -32,8 +32,13 @@ export class Exchange implements ReplyHandler, LiveWaiter {
   asked: Variant | null = null;
   candidate = false;
   probability = 0;
+  /** Whether the judge looks at its latency; set when the version is drawn. */
   latencySampled = false;
   startedMs = 0;
+  /** How it ended, as the judge reads it: set once, with the answer. */
+  failed = false;
+  latencyMs = 0;
+  atMs = 0;
   attempts = 0;
   /**
    * The candidate had no replica, so stable answers: a failure of the candidate's, whatever the answer. A second try

@@ -45,7 +45,7 @@ function run(trial: Trial): { alarm: JudgeAlarm | null; requests: number } {
     const atMs = n * trial.gapMs;
     const probability = trial.probability(n);
     const candidate = random() < probability;
-    const latencySampled = judge.sampleLatency(atMs);
+    const latencySampled = judge.drawn({ candidate, probability, startedMs: atMs });
     const failed = random() < trial.errorRate(candidate, n);
     const latencyMs = trial.latencyMs(candidate, n, random);
     const alarm = judge.record({ candidate, probability, failed, latencyMs, latencySampled, atMs });

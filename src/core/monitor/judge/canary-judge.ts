@@ -1,111 +1,121 @@
-import { ArmBet } from "./arm-bet.ts";
-import { LatencyHistogram } from "./latency-histogram.ts";
-import { LimitBet } from "./limit-bet.ts";
+import { AssignmentCheck } from "./assignment-check.ts";
+import { ErrorJudge } from "./error-judge.ts";
+import type { CanaryJudgeState, JudgeAlarm } from "./judge-state.ts";
+import { type JudgedLatency, LATENCY_FLOOR_MS, LatencyJudge } from "./latency-judge.ts";
+import { LatencySampler } from "./latency-sampler.ts";
+
+export type { CanaryJudgeState, JudgeAlarm } from "./judge-state.ts";
 
 /** What the judge may tolerate; the same numbers as the target's guard. */
 export interface JudgeGuard {
-  /** Most false alarms over a rollout's life. */
+  /** Most false alarms over a rollout's life, those of the monitor's part of the judge included. */
   alpha: number;
   requestsMin: number;
   errorRateExcessMax: number;
   latencyRatioMax: number;
   onHealthCheckFailure: boolean;
+  /** `proof`: what is not proven does not pass. Default `limit`. */
+  promoteOn?: "limit" | "proof" | undefined;
 }
 
-/** One answered request. Faults of the caller are never shown to the judge: they say nothing about a version. */
-export interface JudgedRequest {
-  candidate: boolean;
-  /** With which the request went to the candidate when it was drawn. */
-  probability: number;
-  failed: boolean;
-  latencyMs: number;
-  /** What `sampleLatency` answered when the request was drawn. */
-  latencySampled: boolean;
-  atMs: number;
+/** A request whose version was just drawn. */
+export interface DrawnRequest {
+  readonly candidate: boolean;
+  /** With which the request went to the candidate. */
+  readonly probability: number;
+  /** By a clock that only goes forward. */
+  readonly startedMs: number;
 }
 
-export interface JudgeAlarm {
-  metric: "errors" | "latency";
-  atMs: number;
-  firstBadAtMs: number | null;
-  candidateRequests: number;
-  candidateErrors: number;
-  /** One sentence with the numbers in it. */
-  cause: string;
+/** One answered request. A failover counts for the version that was drawn, and a time-out is a failure at the deadline. */
+export interface JudgedRequest extends JudgedLatency {
+  readonly failed: boolean;
+  /** What `drawn` answered for the request. */
+  readonly latencySampled: boolean;
+  readonly atMs: number;
 }
 
-/** Errors and latency share the alarm budget evenly: the sum of weighted evidence is evidence too, under any dependence. */
-const ERRORS_WEIGHT = 0.5;
-const LATENCY_WEIGHT = 0.5;
-const PRIOR_ERROR_RATE = 0.01;
-const LATENCY_QUANTILE = 0.9;
-/** A quantile of fewer answers of stable than this is not worth betting on. */
-const STABLE_LATENCIES_MIN = 50;
-const STABLE_LATENCIES_KEPT = 8192;
-/** The quantile is read again every so many answers; in between it is the past's, which is all the bet needs. */
-const QUANTILE_EVERY = 32;
 /**
- * A candidate is slow only when it is also this much slower in absolute terms. Between 0.2 ms and 0.4 ms nobody can
- * tell a slower model from a process that was just started.
+ * How the chance of a false alarm is given out: the request-by-request evidence of errors and of latency, the exact walk
+ * over the labels of errors, and the rest to the monitor, which judges predictions and delayed quality in a process of
+ * its own. The weighted sum of evidence is evidence, under any dependence, and the parts add up to one.
  */
-export const LATENCY_FLOOR_MS = 5;
-/**
- * At most one latency a block: a process that is descheduled for 20 ms delays everything it holds at once, and those
- * answers are one event, not sixteen.
- */
-const LATENCY_BLOCK_MS = 200;
+export const ERRORS_WEIGHT = 0.25;
+export const LATENCY_WEIGHT = 0.25;
+export const WALK_PART = 0.25;
+
 const LIMIT_MIN = 1e-4;
 const LIMIT_MAX = 0.98;
 
 /**
  * Watches a candidate request by request and says when it is worse than stable, with a known chance of being wrong.
- * One judge lives as long as its rollout: ramps change the probabilities, not the evidence.
+ * One judge lives as long as its rollout: ramps change the probabilities, not the evidence, and neither does a restart.
  */
 export class CanaryJudge {
-  /** May be replaced by a later step of the rollout; the evidence stays. */
-  guard: JudgeGuard;
-  readonly #errors = new ArmBet({ priorRate: PRIOR_ERROR_RATE });
-  readonly #errorLimit = new LimitBet();
-  readonly #latency = new ArmBet({ priorRate: 1 - LATENCY_QUANTILE });
-  readonly #stableLatency = new LatencyHistogram();
-  #stableSlowMs: number | null = null;
-  #sinceQuantile = 0;
-  #latencyBlockEndsMs = Number.NEGATIVE_INFINITY;
-  #candidateRequests = 0;
-  #candidateErrors = 0;
-  #stableRequests = 0;
-  #stableErrors = 0;
+  #guard: JudgeGuard;
+  #errors = new ErrorJudge();
+  #latency = new LatencyJudge();
+  #assignment = new AssignmentCheck();
+  readonly #sampler = new LatencySampler();
+  readonly #candidate = { requests: 0, errors: 0 };
+  readonly #stable: { requests: number; errors: number };
+  readonly #limits = { walkAlpha: 0, errorRateLimit: 0, errorRateExcessMax: 0 };
   #firstErrorAtMs: number | null = null;
-  #firstSlowAtMs: number | null = null;
   #alarm: JudgeAlarm | null = null;
 
   /** `stableSoFar` is what the version that serves answered before this rollout; it is the reference once it is alone. */
   constructor(options: { guard: JudgeGuard; stableSoFar: { requests: number; errors: number } }) {
-    this.guard = options.guard;
-    this.#stableRequests = options.stableSoFar.requests;
-    this.#stableErrors = options.stableSoFar.errors;
+    this.#guard = options.guard;
+    this.#stable = { requests: options.stableSoFar.requests, errors: options.stableSoFar.errors };
+  }
+
+  get guard(): JudgeGuard {
+    return this.#guard;
+  }
+
+  /** A later step of the rollout may bring another; the evidence stays. */
+  set guard(guard: JudgeGuard) {
+    this.#guard = guard;
   }
 
   get alarm(): JudgeAlarm | null {
     return this.#alarm;
   }
 
+  /** Against "the candidate is no worse"; each starts at 1. */
   get evidence(): { errors: number; latency: number } {
-    // The two error bets are active at different times, so their product is one bet that went on.
-    return { errors: this.#errors.evidence * this.#errorLimit.evidence, latency: this.#latency.evidence };
+    return { errors: this.#errors.evidence, latency: this.#latency.evidence };
+  }
+
+  /** What a metric's evidence has to reach on its own for an alarm. */
+  get thresholds(): { errors: number; latency: number } {
+    const { alpha } = this.#guard;
+    return { errors: 1 / (alpha * ERRORS_WEIGHT), latency: 1 / (alpha * LATENCY_WEIGHT) };
+  }
+
+  get errors(): ErrorJudge {
+    return this.#errors;
+  }
+
+  get latency(): LatencyJudge {
+    return this.#latency;
+  }
+
+  get assignment(): AssignmentCheck {
+    return this.#assignment;
   }
 
   /** All of the candidate's answers since the rollout began. */
   get candidateSoFar(): { requests: number; errors: number } {
-    return { requests: this.#candidateRequests, errors: this.#candidateErrors };
+    return { ...this.#candidate };
   }
 
   get stableSoFar(): { requests: number; errors: number } {
-    return { requests: this.#stableRequests, errors: this.#stableErrors };
+    return { ...this.#stable };
   }
 
   get stableLatencyMs(): number | null {
-    return this.#stableLatency.quantile(0.5);
+    return this.#latency.stableMedianMs;
   }
 
   get firstErrorAtMs(): number | null {
@@ -114,87 +124,101 @@ export class CanaryJudge {
 
   /** The rate of errors that is not tolerated when the candidate answers alone: stable's own plus the allowed excess. */
   get errorRateLimit(): number {
-    const own = this.#stableRequests >= this.guard.requestsMin ? this.#stableErrors / this.#stableRequests : 0;
-    return Math.min(LIMIT_MAX, Math.max(LIMIT_MIN, own + this.guard.errorRateExcessMax));
+    const { requests, errors } = this.#stable;
+    const own = requests >= Math.max(1, this.#guard.requestsMin) ? errors / requests : 0;
+    return Math.min(LIMIT_MAX, Math.max(LIMIT_MIN, own + this.#guard.errorRateExcessMax));
   }
 
-  /** To be asked when a request is drawn, before its outcome can be known: whether its latency is the block's one. */
-  sampleLatency(nowMs: number): boolean {
-    if (nowMs < this.#latencyBlockEndsMs) return false;
-    this.#latencyBlockEndsMs = nowMs + LATENCY_BLOCK_MS;
-    return true;
+  /**
+   * To be told of every request when its version is drawn, before its outcome can be known. Answers whether the
+   * request's latency will be judged.
+   */
+  drawn(request: DrawnRequest): boolean {
+    this.#assignment.drawn(request.candidate, request.probability);
+    return this.#sampler.sample(request.startedMs);
+  }
+
+  /** An answer that says nothing about a version, because the fault is the caller's. */
+  leftOut(request: { readonly candidate: boolean; readonly probability: number }): void {
+    this.#assignment.answered(request.candidate, request.probability, true);
   }
 
   /** Takes one answer in; the alarm it raises is returned once, by the request that raised it. */
   record(request: JudgedRequest): JudgeAlarm | null {
-    if (request.candidate) this.#countCandidate(request);
-    this.#errors.update({ candidate: request.candidate, probability: request.probability, bad: request.failed });
-    if (request.candidate && request.probability >= 1) {
-      this.#errorLimit.update({ bad: request.failed, limit: this.errorRateLimit });
-    }
-    if (!request.failed) this.#recordLatency(request);
-    if (!request.candidate) {
-      this.#stableRequests += 1;
-      if (request.failed) this.#stableErrors += 1;
-    }
+    const { candidate, failed } = request;
+    this.#assignment.answered(candidate, request.probability, false);
+    const arm = candidate ? this.#candidate : this.#stable;
+    const limits = this.#limits;
+    limits.walkAlpha = WALK_PART * this.#guard.alpha;
+    limits.errorRateExcessMax = this.#guard.errorRateExcessMax;
+    if (request.probability >= 1) limits.errorRateLimit = this.errorRateLimit;
+    this.#errors.update(request, limits);
+    if (!failed) this.#latency.update(request, this.#guard.latencyRatioMax);
+    arm.requests += 1;
+    if (failed) arm.errors += 1;
+    if (failed && candidate) this.#firstErrorAtMs ??= request.atMs;
     return this.#alarm === null ? this.#raise(request.atMs) : null;
   }
 
-  #countCandidate(request: JudgedRequest): void {
-    this.#candidateRequests += 1;
-    if (!request.failed) return;
-    this.#candidateErrors += 1;
-    this.#firstErrorAtMs ??= request.atMs;
-  }
-
-  #recordLatency(request: JudgedRequest): void {
-    const slowMs = this.#stableSlowMs;
-    if (slowMs !== null && request.latencySampled) {
-      const limitMs = request.candidate
-        ? Math.max(slowMs * this.guard.latencyRatioMax, slowMs + LATENCY_FLOOR_MS)
-        : slowMs;
-      const bad = request.latencyMs > limitMs;
-      if (bad && request.candidate) this.#firstSlowAtMs ??= request.atMs;
-      this.#latency.update({ candidate: request.candidate, probability: request.probability, bad });
-    }
-    if (!request.candidate) this.#learnStableLatency(request.latencyMs);
-  }
-
-  #learnStableLatency(latencyMs: number): void {
-    const stable = this.#stableLatency;
-    stable.record(latencyMs);
-    this.#sinceQuantile += 1;
-    if (this.#sinceQuantile < QUANTILE_EVERY || stable.total < STABLE_LATENCIES_MIN) return;
-    this.#sinceQuantile = 0;
-    this.#stableSlowMs = stable.quantile(LATENCY_QUANTILE);
-    if (stable.total > STABLE_LATENCIES_KEPT) stable.halve();
-  }
-
   #raise(atMs: number): JudgeAlarm | null {
-    const { errors, latency } = this.evidence;
-    if (ERRORS_WEIGHT * errors + LATENCY_WEIGHT * latency < 1 / this.guard.alpha) return null;
-    const metric = errors >= latency ? "errors" : "latency";
+    const errors = this.#errors.evidence;
+    const latency = this.#latency.evidence;
+    const crossed = this.#errors.walk.crossed;
+    if (!crossed && ERRORS_WEIGHT * errors + LATENCY_WEIGHT * latency < 1 / this.#guard.alpha) return null;
+    const metric = crossed || errors >= latency ? "errors" : "latency";
     this.#alarm = {
       metric,
       atMs,
-      firstBadAtMs: metric === "errors" ? this.#firstErrorAtMs : this.#firstSlowAtMs,
-      candidateRequests: this.#candidateRequests,
-      candidateErrors: this.#candidateErrors,
-      cause: metric === "errors" ? this.#errorsCause(errors) : this.#latencyCause(latency),
+      firstBadAtMs: metric === "errors" ? this.#firstErrorAtMs : this.#latency.firstSlowAtMs,
+      candidateRequests: this.#candidate.requests,
+      candidateErrors: this.#candidate.errors,
+      cause: metric === "errors" ? this.#errorsCause() : this.#latencyCause(),
     };
     return this.#alarm;
   }
 
-  #errorsCause(evidence: number): string {
-    const stable = `${this.#stableErrors} of ${this.#stableRequests}`;
-    const candidate = `${this.#candidateErrors} of ${this.#candidateRequests}`;
-    return `the candidate failed ${candidate} requests, stable ${stable} (evidence ${short(evidence)})`;
+  #errorsCause(): string {
+    const { walk, evidence } = this.#errors;
+    const stable = `${this.#stable.errors} of ${this.#stable.requests}`;
+    const candidate = `${this.#candidate.errors} of ${this.#candidate.requests}`;
+    const counts = `the candidate failed ${candidate} requests, stable ${stable}`;
+    if (!walk.crossed) return `${counts} (evidence ${short(evidence)})`;
+    return `${counts} (${walk.candidateEvents} of ${walk.events} failures are the candidate's, ${walk.boundary} are the exact boundary)`;
   }
 
-  #latencyCause(evidence: number): string {
-    const slow = short(this.#stableSlowMs ?? 0);
-    const margin = `${this.guard.latencyRatioMax} times and ${LATENCY_FLOOR_MS} ms`;
-    return `the candidate's latencies exceed stable's 90th percentile of ${slow} ms by more than ${margin} too often (evidence ${short(evidence)})`;
+  #latencyCause(): string {
+    const { gross, fine, guard } = this.#latency.tiers;
+    const slow = short(this.#latency.stableSlowMs ?? 0);
+    const evidence = short(this.#latency.evidence);
+    if (gross < Math.min(fine, guard))
+      return `the candidate has been slower than stable for minutes on end, by more than a tenth part and ${LATENCY_FLOOR_MS} ms (evidence ${evidence})`;
+    const margin = `${this.#guard.latencyRatioMax} times and ${LATENCY_FLOOR_MS} ms`;
+    return `the candidate's latencies exceed stable's 90th percentile of ${slow} ms by more than ${margin} too often (evidence ${evidence})`;
+  }
+
+  toState(): CanaryJudgeState {
+    return {
+      version: 2,
+      errors: this.#errors.toState(),
+      latency: this.#latency.toState(),
+      assignment: this.#assignment.toState(),
+      candidate: { ...this.#candidate },
+      stable: { ...this.#stable },
+      firstErrorAtMs: this.#firstErrorAtMs,
+      alarm: this.#alarm,
+    };
+  }
+
+  /** Goes on where `toState` left off. Throws a RangeError when the state is none of this judge's. */
+  static fromState(state: CanaryJudgeState, options: { guard: JudgeGuard }): CanaryJudge {
+    const judge = new CanaryJudge({ guard: options.guard, stableSoFar: state.stable });
+    judge.#errors = ErrorJudge.fromState(state.errors);
+    judge.#latency = LatencyJudge.fromState(state.latency);
+    judge.#assignment = AssignmentCheck.fromState(state.assignment);
+    Object.assign(judge.#candidate, state.candidate);
+    judge.#firstErrorAtMs = state.firstErrorAtMs;
+    judge.#alarm = state.alarm;
+    return judge;
   }
 }
 

@@ -1,6 +1,7 @@
-import type { ArmWindow } from "./arm-window.ts";
-import { type CanaryJudge, LATENCY_FLOOR_MS } from "./canary-judge.ts";
 import type { MetricVerdict, Verdict } from "../verdict.ts";
+import type { ArmWindow } from "./arm-window.ts";
+import type { CanaryJudge } from "./canary-judge.ts";
+import { LATENCY_FLOOR_MS } from "./latency-judge.ts";
 
 /** How the candidate's replicas do. */
 export interface CandidateHealth {

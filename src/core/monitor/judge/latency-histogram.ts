@@ -33,6 +33,21 @@ export class LatencyHistogram {
     return upperEdgeMs(BUCKETS - 1);
   }
 
+  /** What is in it, as pairs of bucket and count. */
+  toState(): [number, number][] {
+    return [...this.#counts].flatMap((count, bucket): [number, number][] => (count === 0 ? [] : [[bucket, count]]));
+  }
+
+  static fromState(state: readonly (readonly [number, number])[]): LatencyHistogram {
+    const histogram = new LatencyHistogram();
+    for (const [bucket, count] of state) {
+      if (bucket >= BUCKETS) throw new RangeError(`there is no bucket ${bucket} of latencies`);
+      histogram.#counts[bucket] = count;
+      histogram.#total += count;
+    }
+    return histogram;
+  }
+
   /** Halves the weight of everything recorded so far, so that a quantile follows a service whose speed drifts. */
   halve(): void {
     for (let bucket = 0; bucket < BUCKETS; bucket += 1) this.#counts[bucket] = (this.#counts[bucket] ?? 0) / 2;
