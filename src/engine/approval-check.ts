@@ -45,7 +45,9 @@ export async function verifyStoredApprovals(
   known: KnownFacts = {},
 ): Promise<CheckedApprovals> {
   const checked: CheckedApprovals = { approvals: [], approverSigned: false, problems: [] };
-  if (rollout.approvals.length === 0) return checked;
+  // What was given for another rollout, and for this one as its way back, is verified where it was given.
+  const own = rollout.approvals.filter(({ wayBack }) => wayBack !== true);
+  if (own.length === 0) return checked;
   const { tenant, id } = rollout;
   const [statements, proposer, stored] = await Promise.all([
     usedStatements(db, { tenant, kind: "rollout", about: id }),
@@ -54,7 +56,7 @@ export async function verifyStoredApprovals(
   ]);
   if (stored === undefined) throw new Error(`broken invariant: rollout ${id} is stored before its approvals are`);
   const present = await presentOf(db, parts, { rollout, decision: stored.decision }, known);
-  for (const approval of rollout.approvals) {
+  for (const approval of own) {
     const row = statements.find(({ nonce }) => nonce === approval.nonce);
     const verdict =
       approval.nonce === undefined

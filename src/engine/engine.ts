@@ -1,7 +1,9 @@
+import type { AlarmName, AlarmState } from "../core/monitor/alarm/evaluation.ts";
+import type { MetricVerdict } from "../core/monitor/verdict.ts";
 import type { TargetName } from "../core/plan/schema.ts";
 import type { PolicySettings, PriceTable } from "../core/policy/decision.ts";
 import type { PolicySet } from "../core/policy/load-policy-set.ts";
-import type { Rollout, RolloutEvent } from "../core/rollout/rollout.ts";
+import type { EndpointRef, Rollout, RolloutEvent } from "../core/rollout/rollout.ts";
 import type { Artifacts } from "../drivers/artifacts/artifacts.ts";
 import type { Images } from "../drivers/images/images.ts";
 import type { LiveSignatures, MockSignatures } from "../drivers/signatures/signatures.ts";
@@ -27,7 +29,28 @@ export interface EngineParts {
   log: Logger;
   /** Called after an event of a rollout is in the database, for metrics; must not throw. */
   onCommitted?(fact: CommittedEvent): void;
+  /** Called after an alarm's new state is in the database, for metrics; must not throw. */
+  onAlarm?(fact: AlarmFact): void;
+  /** What the monitor knows of a version, for the verdict on its bake; no part in it when left out. */
+  monitorMetrics?: MonitorMetrics;
 }
+
+export interface AlarmFact {
+  environment: EndpointRef["environment"];
+  alarm: AlarmName;
+  from: AlarmState;
+  to: AlarmState;
+}
+
+/**
+ * The newest of what was measured of one version: `drift`, `predictions`, `quality` and `bias`, each where the version's
+ * plan asks for it, with figures. From stored state alone, so that any worker can ask. Throws when it cannot be told.
+ */
+export type MonitorMetrics = (of: {
+  tenant: string;
+  endpoint: EndpointRef;
+  variant: string;
+}) => Promise<MetricVerdict[]>;
 
 export interface CommittedEvent {
   before: Rollout;

@@ -6,6 +6,7 @@ import type { Rollout } from "../core/rollout/rollout.ts";
 import type { Queryable } from "../store/database.ts";
 import type { EndpointKey } from "../store/queries/admission.ts";
 import { type DecisionFactsRow, readDecisionFacts } from "../store/queries/decision-facts.ts";
+import { wayBackApprovals, withWayBack } from "./alarms/way-back-approvals.ts";
 import { verifyStoredApprovals } from "./approval-check.ts";
 import { type BreakerState, breakerState } from "./breaker.ts";
 import type { Actor, EngineParts } from "./engine.ts";
@@ -21,7 +22,10 @@ export interface FactsQuestion {
   principal: { kind: Actor["kind"] };
   /** The rollout that asks; absent while a plan is only checked. */
   rollout?: Rollout;
-  /** The version that serves changes its size: that is no deployment, and the breaker has no say in it. */
+  /**
+   * The version that serves changes its size: that is no deployment, and the breaker has no say in it. Nor has it in the
+   * way back that an alarm takes: it is there to keep what fails away.
+   */
   scaling?: boolean;
 }
 
@@ -44,7 +48,8 @@ export async function gatherFacts(
   const row = await readDecisionFacts(db, {
     at: endpointKey(tenant, plan),
     planDigest: question.planDigest,
-    dryRunSinceMs: parts.nowMs() - DRY_RUN_VALID_MS,
+    // What ran before is restored on evidence of any age, its dry run's too.
+    dryRunSinceMs: rollout?.restores === undefined ? parts.nowMs() - DRY_RUN_VALID_MS : 0,
     rollout: rollout?.id,
   });
   const policy = await activePolicy(db, parts, { tenant, digest: row.policyDigest });
@@ -61,7 +66,7 @@ export async function gatherFacts(
     environmentMicroUsdPerHour: row.others,
     endpointMicroUsdPerHour: row.own,
     breaker: {
-      state: question.scaling === true ? "closed" : breaker.state,
+      state: question.scaling === true || rollout?.restores?.alarm !== undefined ? "closed" : breaker.state,
       failures: breaker.failures,
       limit: settings.breaker.failures,
     },
@@ -143,7 +148,10 @@ async function approvalsOf(
     return { approvals: [], evidence: {}, evidenceProblems: {} };
   }
   const known = { policyDigest: policy.digest, evidence: counting };
-  const { approvals, approverSigned, problems } = await verifyStoredApprovals(db, parts, rollout, known);
+  const { approvals, approverSigned, problems } = withWayBack(
+    await verifyStoredApprovals(db, parts, rollout, known),
+    await wayBackApprovals(db, parts, rollout),
+  );
   if (approverSigned) return { approvals, evidence: { "approver-signature": true }, evidenceProblems: {} };
   const problem = problems.map(({ message }) => message).join(" ");
   return { approvals, evidence: {}, evidenceProblems: problem === "" ? {} : { "approver-signature": problem } };

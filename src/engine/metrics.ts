@@ -3,6 +3,7 @@ import { elapsedMs } from "../core/rollout/clock.ts";
 import { isTerminal } from "../core/rollout/phases.ts";
 import type { Rollout } from "../core/rollout/rollout.ts";
 import { type Gauges, readGauges } from "../store/queries/gauges.ts";
+import { alarmMetrics } from "./alarms/alarm-metrics.ts";
 import type { CommittedEvent, EngineParts } from "./engine.ts";
 
 /** P6: a deployment takes under ten minutes, human waiting, queueing and pauses not counted. */
@@ -16,10 +17,10 @@ const P6_SECONDS = 600;
 export function engineMetrics(
   registry: Registry,
   parts: Pick<EngineParts, "database" | "log">,
-): Required<Pick<EngineParts, "onCommitted">> {
+): Required<Pick<EngineParts, "onCommitted" | "onAlarm">> {
   const counters = eventCounters(registry);
   databaseGauges(registry, parts);
-  return { onCommitted: (fact) => count(counters, fact) };
+  return { onCommitted: (fact) => count(counters, fact), ...alarmMetrics(registry) };
 }
 
 type Counters = ReturnType<typeof eventCounters>;

@@ -11,6 +11,7 @@ import type { Transaction } from "../store/database.ts";
 import type { EndpointKey } from "../store/queries/admission.ts";
 import { ensureEndpoint } from "../store/queries/endpoints.ts";
 import { lockOpenRollouts, openRolloutOfPlan } from "../store/queries/rollouts.ts";
+import { readStanding } from "../store/queries/watch-restores.ts";
 import { decideNow, decideUnder, isSlotTaken, lockForAdmission, reservationOf, summaryOf } from "./admission.ts";
 import { auditFactOf } from "./audit-fact.ts";
 import { auditRowOf } from "./audit-log.ts";
@@ -22,8 +23,9 @@ import { insertProposed } from "./rollout-rows.ts";
 /**
  * `target-not-available`: this program has no driver for the plan's target.
  * `host-memory`: the host cannot take the plan now.
+ * `not-live`: what an alarm wants to leave serves no more.
  */
-export type ProposalErrorCode = "target-not-available" | "host-memory";
+export type ProposalErrorCode = "target-not-available" | "host-memory" | "not-live";
 
 export interface Proposal {
   tenant: string;
@@ -34,6 +36,8 @@ export interface Proposal {
   supersede?: boolean;
   /** The plan is what a snapshot of that rollout holds, and is brought back live whatever it once said. */
   restores?: NonNullable<Rollout["restores"]>;
+  /** With a restore by an alarm: the approvals that were given for the way back, verified by the caller. */
+  approvals?: Rollout["approvals"];
 }
 
 export interface Proposed {
@@ -79,7 +83,7 @@ async function askForRoom(parts: EngineParts, proposal: Proposal, rollout: Rollo
   if (decision.decision === "allow") await checkCapacity(parts, proposal.plan);
 }
 
-function proposedRollout(parts: EngineParts, { tenant, actor, plan, restores }: Proposal): Rollout {
+function proposedRollout(parts: EngineParts, { tenant, actor, plan, restores, approvals }: Proposal): Rollout {
   return newRollout({
     id: rolloutId(parts.nowMs()),
     tenant,
@@ -89,6 +93,7 @@ function proposedRollout(parts: EngineParts, { tenant, actor, plan, restores }: 
     proposer: actor.id,
     createdAtMs: parts.nowMs(),
     ...(restores === undefined ? {} : { restores, dryRun: false }),
+    ...(approvals === undefined ? {} : { approvals }),
     ...(parts.approvalExpirySeconds === undefined ? {} : { approvalExpirySeconds: parts.approvalExpirySeconds }),
   });
 }
@@ -119,6 +124,7 @@ async function store(
   const deciding = decideNow(tx, parts, questionOf(proposal, rollout));
   const [[, , queued, running], decision] = await decideUnder(locks, deciding);
   open.push(...queued);
+  await requireStillLive(tx, at, rollout);
   if (running !== undefined) return { rollout: running.state, decision: running.decision, repeated: true };
   rollout = { ...rollout, policyDigest: decision.policyDigest };
   await supersede(tx, parts, { at, open, decision, by: rollout.id, actor }, facts);
@@ -135,6 +141,15 @@ async function store(
   });
   facts.push({ before: rollout, after: decided, event: event.type });
   return { rollout: decided, decision, repeated: false };
+}
+
+/** Nobody wants back what ran before a version that has gone meanwhile. Throws `not-live`. */
+async function requireStillLive(tx: Transaction, at: EndpointKey, { restores }: Rollout): Promise<void> {
+  if (restores?.alarm === undefined) return;
+  const { live, otherRollout } = await readStanding(tx, at, restores.rollout);
+  if (live && otherRollout === null) return;
+  const message = "Another version serves, or is about to: what ran before is not brought back.";
+  throw new ContinuumError<ProposalErrorCode>("not-live", message);
 }
 
 /**

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { performDueRestores } from "./alarms/perform-restores.ts";
+import { RESTORE_WANTED } from "./alarms/record-evaluations.ts";
 import { sequenceAllAudit } from "./audit-log.ts";
 import type { EngineParts } from "./engine.ts";
 import { Errand } from "./errand.ts";
@@ -67,6 +69,7 @@ export class Worker {
   readonly #beating = this.#errand("heartbeat-failed", () => this.#beat(), BUSY_HEARTBEAT_MS, HEARTBEAT_MS);
   readonly #reaping = this.#errand("reaping-failed", () => this.#reap(), REAP_MS);
   readonly #timing = this.#errand("timers-failed", () => tickDue(this.#options.parts), TIMER_MS);
+  readonly #restoring = this.#errand("restores-failed", () => this.#restore(), TIMER_MS);
   readonly #sequencing = this.#errand("audit-sequencing-failed", () => this.#sequence(), AUDIT_MS);
 
   constructor(options: WorkerOptions) {
@@ -83,12 +86,15 @@ export class Worker {
     const { database } = this.#options.parts;
     this.#unlisten.push(await database.listen("jobs", () => this.#onJobs()));
     this.#unlisten.push(await database.listen("rollout_signals", (payload) => this.#onSignal(payload)));
+    this.#unlisten.push(await database.listen(RESTORE_WANTED, () => this.#restoring.call()));
     const { signal } = this.#stopping;
     this.#loops.push(
       this.#claimLoop(),
       this.#every(NET_MS, "queue-sweep-failed", () => dequeueForgotten(this.#options.parts)),
       this.#every(EVIDENCE_MS, "evidence-sweep-failed", () => supersedeOutdated(this.#options.parts)),
-      ...[this.#beating, this.#reaping, this.#timing, this.#sequencing].map((errand) => errand.run(signal)),
+      ...[this.#beating, this.#reaping, this.#timing, this.#sequencing, this.#restoring].map((errand) =>
+        errand.run(signal),
+      ),
     );
     const { reconcile, reconcileMs, syncCredentials } = this.#options;
     if (syncCredentials !== undefined)
@@ -169,6 +175,10 @@ export class Worker {
 
   async #sequence(): Promise<undefined> {
     await sequenceAllAudit(this.#options.parts.database);
+  }
+
+  async #restore(): Promise<undefined> {
+    await performDueRestores(this.#options.parts);
   }
 
   /** With a job comes all the rest: a deadline, an entry of the log, and soon somebody who holds it. */

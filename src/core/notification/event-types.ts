@@ -30,6 +30,13 @@ export const NOTIFICATION_TYPES = {
   "breaker.reset": "A person closed an endpoint's circuit breaker.",
   "endpoint.scaled": "An endpoint's number of instances changed.",
   "endpoint.deleted": "An endpoint was removed.",
+  "alarm.raised": "An alarm of an endpoint came to ALARM.",
+  "alarm.cleared": "An alarm of an endpoint went from ALARM to OK.",
+  "alarm.insufficient-data": "An alarm of an endpoint went from ALARM to having too little data to say.",
+  "alarm.waiting": "An alarm of an endpoint waits for a person to decide what follows.",
+  "alarm.acknowledged": "A person said that they saw an alarm.",
+  "alarm.suppressed": "A person said that an alarm of an endpoint is not acted on for a while.",
+  "alarm.unsuppressed": "A person ended an alarm's suppression.",
   "webhook.disabled": "Another webhook of the tenant was turned off because its receiver failed for days or is gone.",
   "webhook.test": "Somebody tries whether this webhook works.",
 } as const;

@@ -121,6 +121,7 @@ describe("what an entry of the audit log tells", () => {
         "breaker.reset",
         "endpoint.scale",
         "endpoint.delete",
+        ...["raise", "clear", "lose", "ask", "acknowledge", "suppress", "unsuppress"].map((act) => `alarm.${act}`),
         "webhook.disable",
         "webhook.test",
       ].flatMap((action) => typesOf(entryOf(action))),

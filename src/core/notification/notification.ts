@@ -87,6 +87,13 @@ const ACTIONS: Readonly<Record<string, NotificationType>> = {
   "breaker.reset": "breaker.reset",
   "endpoint.scale": "endpoint.scaled",
   "endpoint.delete": "endpoint.deleted",
+  "alarm.raise": "alarm.raised",
+  "alarm.clear": "alarm.cleared",
+  "alarm.lose": "alarm.insufficient-data",
+  "alarm.ask": "alarm.waiting",
+  "alarm.acknowledge": "alarm.acknowledged",
+  "alarm.suppress": "alarm.suppressed",
+  "alarm.unsuppress": "alarm.unsuppressed",
   "webhook.disable": "webhook.disabled",
   "webhook.test": "webhook.test",
 };

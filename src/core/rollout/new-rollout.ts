@@ -17,6 +17,8 @@ export interface NewRollout {
   /** Default: what the plan says. A restore is live although the plan it restores was submitted as a dry run first. */
   dryRun?: boolean;
   restores?: NonNullable<Rollout["restores"]>;
+  /** Approvals that were given for it before it was there: those of the rollout whose watch period it comes from. */
+  approvals?: Rollout["approvals"];
   /** Default: 24 hours. */
   approvalExpirySeconds?: number;
 }
@@ -42,7 +44,7 @@ export function newRollout(from: NewRollout): Rollout {
     weightPercent: 0,
     hasStable: false,
     needs: [],
-    approvals: [],
+    approvals: from.approvals ?? [],
     pauseRequested: false,
     resume: null,
     bake: null,

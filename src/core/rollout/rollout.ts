@@ -51,6 +51,8 @@ export interface Approval {
   bundleDigest?: string;
   /** Why the glass was broken. */
   reason?: string;
+  /** It was given for the rollout that this one undoes because of an alarm, and for its way back with it. */
+  wayBack?: true;
 }
 
 export interface ApprovalNeed {
@@ -84,8 +86,11 @@ export interface Rollout {
   policyDigest: string;
   /** The proposing principal. */
   proposer: string;
-  /** A restore brings back what a snapshot of another rollout holds. */
-  restores?: { rollout: string; snapshotSha256: string };
+  /**
+   * A restore brings back what a snapshot of another rollout holds; with `alarm` it is the engine's own act, because that
+   * alarm was raised in the other's watch period.
+   */
+  restores?: { rollout: string; snapshotSha256: string; alarm?: string };
   simulation: boolean;
   dryRun: boolean;
   phase: Phase;

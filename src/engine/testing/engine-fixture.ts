@@ -56,6 +56,7 @@ interface TestPlan {
   rollout: Partial<Plan["spec"]["rollout"]>;
   dryRun: boolean;
   alarms: string[];
+  monitor: Plan["spec"]["monitor"];
 }
 
 /** `url` names a database of the caller's, migrated and empty, instead of a fresh one. */
@@ -162,6 +163,7 @@ export function simulatedPlan(plan: Partial<TestPlan> = {}): Plan {
       compute: { instanceType: "ml.m5.large", instanceCount: 1 },
       rollout: { strategy: "canary", stepPercent: 10, bakeSeconds: 0, deadlineSeconds: 600, ...plan.rollout },
       rollback: { alarms, onHealthCheckFailure: true },
+      ...(plan.monitor === undefined ? {} : { monitor: plan.monitor }),
     },
   };
 }

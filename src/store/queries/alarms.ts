@@ -134,16 +134,20 @@ export async function acknowledgeAlarm(
   return rowCount === 1;
 }
 
-/** What a person was asked, or why nothing follows, when that is found out outside the alarm's own evaluation. */
+/**
+ * What a person was asked, or why nothing follows, when that is found out outside the alarm's own evaluation. Answers
+ * whether the ALARM was there still.
+ */
 export async function writeAlarmEffect(
   tx: Transaction,
   of: { tenant: string; variant: string; alarm: string; effect: AlarmEffect },
-): Promise<void> {
-  await tx.query(
+): Promise<boolean> {
+  const { rowCount } = await tx.query(
     `UPDATE alarm_states SET effect = $4, effect_message = $5
      WHERE tenant = $1 AND variant = $2 AND alarm = $3 AND state = 'ALARM'`,
     [of.tenant, of.variant, of.alarm, of.effect.kind, of.effect.message],
   );
+  return rowCount === 1;
 }
 
 export interface TransitionRow {

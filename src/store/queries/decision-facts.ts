@@ -11,7 +11,10 @@ export interface DecisionFactsRow {
   others: number;
   /** Micro-USD per hour of what serves at the endpoint now. */
   own: number;
-  /** How the endpoint's newest 200 deployments ended, in no order; dry runs and those that somebody stopped or replaced are none. */
+  /**
+   * How the endpoint's newest 200 deployments ended, in no order; dry runs and those that somebody stopped or replaced
+   * are none. One that an alarm undid in its watch period failed then, and the way back that it took is no trial.
+   */
   outcomes: { createdAtMs: number; endedAtMs: number; failed: boolean }[];
   /** Whether a deployment of the endpoint is under way besides the rollout that asks. */
   running: boolean;
@@ -77,13 +80,15 @@ SELECT
   (SELECT settings FROM tenants WHERE tenant = $1) AS settings,
   costs.others, costs.own,
   (SELECT json_agg(json_build_array(floor(extract(epoch FROM created_at) * 1000),
-       floor(extract(epoch FROM ended_at) * 1000), phase <> 'Succeeded'))
+       floor(extract(epoch FROM coalesce(w.at, ended_at)) * 1000), phase <> 'Succeeded' OR w.at IS NOT NULL))
    FROM (
-     SELECT created_at, ended_at, phase FROM rollouts
+     SELECT tenant, id, created_at, ended_at, phase FROM rollouts
      WHERE ${ENDPOINT} AND terminal AND NOT dry_run AND ended_at IS NOT NULL
        AND phase IN ('Succeeded', 'RolledBack', 'Failed')
        AND NOT (phase = 'RolledBack' AND state->'reason'->>'code' IN ('aborted', 'superseded'))
-     ORDER BY created_at DESC LIMIT 200) AS ends) AS outcomes,
+       AND NOT (phase = 'Succeeded' AND state->'restores'->>'alarm' IS NOT NULL)
+     ORDER BY created_at DESC LIMIT 200) AS ends
+   LEFT JOIN watch_restores w ON w.tenant = ends.tenant AND w.rollout = ends.id AND w.outcome = 'proposed') AS outcomes,
   EXISTS (SELECT FROM rollouts WHERE ${ENDPOINT}
      AND NOT terminal AND NOT dry_run AND phase NOT IN ('Proposed', 'AwaitingApproval') AND id <> $5) AS running,
   (SELECT breaker_reset_at FROM endpoints WHERE ${ENDPOINT}) AS "resetAt",

@@ -18,14 +18,15 @@ export interface WatchRestoreRow {
 
 const RESTORE = "tenant, rollout, alarm, at, outcome, restore, message, attempts";
 
-/** Answers false when one was wanted before: there is only one. */
+/** Answers false when one was wanted before: there is only one, unless it was given up. */
 export async function wantRestore(
   tx: Transaction,
   of: { tenant: string; rollout: string; alarm: string; atMs: number },
 ): Promise<boolean> {
   const { rowCount } = await tx.query(
     `INSERT INTO watch_restores (tenant, rollout, alarm, at, not_before) VALUES ($1, $2, $3, $4, $4)
-     ON CONFLICT DO NOTHING`,
+     ON CONFLICT (tenant, rollout) DO UPDATE SET alarm = excluded.alarm, at = excluded.at, outcome = NULL, message = NULL,
+       attempts = 0, not_before = excluded.not_before WHERE watch_restores.outcome = 'given-up'`,
     [of.tenant, of.rollout, of.alarm, new Date(of.atMs)],
   );
   return rowCount === 1;
@@ -81,7 +82,8 @@ export async function readStanding(db: Queryable, at: EndpointKey, rollout: stri
        (SELECT ended_at FROM rollouts WHERE tenant = $1 AND id = $5) AS "endedAt",
        (SELECT id FROM rollouts r WHERE r.active AND r.id <> $5
           AND (r.tenant, r.environment, r.target, r.name) = (e.tenant, e.environment, e.target, e.name)) AS other,
-       EXISTS (SELECT FROM watch_restores WHERE tenant = $1 AND rollout = $5) AS restoring
+       EXISTS (SELECT FROM watch_restores WHERE tenant = $1 AND rollout = $5
+          AND outcome IS DISTINCT FROM 'given-up') AS restoring
      FROM endpoints e WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4`,
     [at.tenant, at.environment, at.target, at.name, rollout],
   );
