@@ -1,6 +1,6 @@
 import { normalQuantile } from "../statistics/normal.ts";
 import { ScoreReference, type ScoreReferenceState } from "./score-bet-reference.ts";
-import { Wealth } from "./score-bet-wealth.ts";
+import { Wealth, type WealthState } from "./score-bet-wealth.ts";
 
 /**
  * A bet on which arm answered, given how its number (a prediction, or the size of its error) stands among stable's.
@@ -33,7 +33,7 @@ export interface ScoredAnswer {
 
 /** JSON-safe. */
 export interface ScoreBetState {
-  wealth: readonly number[];
+  wealth: WealthState;
   reference: ScoreReferenceState;
   samples: { candidate: number; stable: number };
 }

@@ -1,6 +1,6 @@
 import type { ColumnProfile } from "../sketch/column-profile.ts";
 import { normalQuantile } from "../statistics/normal.ts";
-import { Wealth } from "./score-bet-wealth.ts";
+import { Wealth, type WealthState } from "./score-bet-wealth.ts";
 import { SeededDraws } from "./urn-draws.ts";
 import { placeOf, type UrnEdges, urnBinOf, urnEdges } from "./urn-edges.ts";
 
@@ -31,7 +31,9 @@ export interface UrnDriftState {
   seed: number;
   draws: number;
   rows: readonly number[];
-  wealth: readonly number[];
+  /** Sums of the scores over the urn's balls, for location and scale: kept so that not a rounding differs. */
+  sums: readonly [location: number, scale: number];
+  wealth: WealthState;
 }
 
 export class UrnDrift {
@@ -84,8 +86,8 @@ export class UrnDrift {
       const rows = state.rows[bin] ?? 0;
       test.#rows[bin] = rows;
       test.#rowsAll += rows;
-      test.#count(bin, rows);
     }
+    [test.#locationSum, test.#scaleSum] = state.sums;
     test.#draws.state = state.draws;
     test.#wealth.restore(state.wealth);
     return test;
@@ -96,6 +98,7 @@ export class UrnDrift {
       seed: this.#seed,
       draws: this.#draws.state,
       rows: Array.from(this.#rows),
+      sums: [this.#locationSum, this.#scaleSum],
       wealth: this.#wealth.toState(),
     };
   }
