@@ -1,0 +1,101 @@
+import type {
+  CategoryCounts,
+  CategoryProfile,
+  ColumnCounts,
+  ColumnProfile,
+  NumberCounts,
+  NumberProfile,
+} from "../sketch/column-profile.ts";
+import { total } from "../statistics/chi-square.ts";
+
+/** Parts of a column of numbers over which shares are compared. */
+export const PARTS = 20;
+
+/** Both samples in the same cells. */
+export interface Cells {
+  baseline: number[];
+  current: number[];
+}
+
+/** A column beside what came of it, both of one kind. */
+export type ColumnPair =
+  | { kind: "number"; profile: NumberProfile; counts: NumberCounts }
+  | { kind: "category"; profile: CategoryProfile; counts: CategoryCounts };
+
+/** null where the two are of different kinds, which a program that counts by the profile never makes. */
+export function pairOf(profile: ColumnProfile, counts: ColumnCounts): ColumnPair | null {
+  if (profile.kind === "number" && counts.kind === "number") return { kind: "number", profile, counts };
+  if (profile.kind === "category" && counts.kind === "category") return { kind: "category", profile, counts };
+  return null;
+}
+
+/** Rows with a value of the right type. */
+export const baselineValues = (profile: ColumnProfile): number =>
+  profile.kind === "number"
+    ? total(profile.counts)
+    : profile.categories.reduce((sum, { count }) => sum + count, profile.otherRows);
+
+export const currentValues = (counts: ColumnCounts): number =>
+  counts.kind === "number" ? total(counts.bins) : total(counts.categories) + counts.otherRows;
+
+/** The cells that distances are taken over: twenty parts of equally many rows of the baseline, or the categories. */
+export function cellsOf(pair: ColumnPair): Cells {
+  return pair.kind === "number" ? partsOf(pair.profile, pair.counts) : categoriesOf(pair.profile, pair.counts);
+}
+
+function partsOf(profile: NumberProfile, counts: NumberCounts): Cells {
+  const enough = total(profile.counts) / PARTS;
+  const cells: Cells = { baseline: [], current: [] };
+  let before = 0;
+  let now = 0;
+  for (let bin = 0; bin < profile.counts.length; bin++) {
+    before += profile.counts[bin] ?? 0;
+    now += counts.bins[bin] ?? 0;
+    // Half a row of slack: a share that is not a whole number of rows would make every part one row too large.
+    if (before < enough - 0.5 && bin < profile.counts.length - 1) continue;
+    cells.baseline.push(before);
+    cells.current.push(now);
+    before = 0;
+    now = 0;
+  }
+  return joinSmallEnd(cells, enough / 2);
+}
+
+/** The last part may have got few rows or none; it belongs to its neighbour then. */
+function joinSmallEnd(cells: Cells, least: number): Cells {
+  const end = cells.baseline.length - 1;
+  const before = cells.baseline[end] ?? 0;
+  if (end === 0 || before >= least) return cells;
+  const now = cells.current[end] ?? 0;
+  return {
+    baseline: cells.baseline.slice(0, end).map((count, cell) => (cell === end - 1 ? count + before : count)),
+    current: cells.current.slice(0, end).map((count, cell) => (cell === end - 1 ? count + now : count)),
+  };
+}
+
+/**
+ * One cell a category, and one for all that the baseline does not list: there it holds what its list had no room for,
+ * so both samples have it.
+ */
+function categoriesOf(profile: CategoryProfile, counts: CategoryCounts): Cells {
+  return {
+    baseline: [...profile.categories.map(({ count }) => count), profile.otherRows],
+    current: [...profile.categories.map((_, index) => counts.categories[index] ?? 0), counts.otherRows],
+  };
+}
+
+/**
+ * As `cellsOf`, with a cell for each new category that is known by name, where the baseline's list is complete: a single
+ * one that takes many rows is what a test and a greatest difference have to see.
+ */
+export function cellsWithNew(pair: ColumnPair): Cells {
+  const cells = cellsOf(pair);
+  if (pair.kind === "number" || pair.profile.otherRows > 0) return cells;
+  // Counts of them may be too high; what is certain is the rest.
+  const named = pair.counts.others.map(({ count, overcount }) => Math.max(0, count - overcount));
+  const unnamed = Math.max(0, pair.counts.otherRows - total(named));
+  return {
+    baseline: [...cells.baseline.slice(0, -1), ...named.map(() => 0), 0],
+    current: [...cells.current.slice(0, -1), ...named, unnamed],
+  };
+}
