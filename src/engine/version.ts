@@ -1,4 +1,5 @@
 import { sha256Digest } from "../core/plan/canonical.ts";
+import { judgementSettings } from "../core/plan/monitor-settings.ts";
 import type { Plan } from "../core/plan/schema.ts";
 import type { Rollout } from "../core/rollout/rollout.ts";
 import type { Guard, VersionSpec } from "../drivers/target/target.ts";
@@ -29,14 +30,13 @@ function artifactDigest({ spec }: Plan): string {
 
 /** What the data plane may act on by itself while the rollout shifts and bakes. */
 export function guardOf(plan: Plan): Guard {
-  return { ...GUARD, onHealthCheckFailure: plan.spec.rollback.onHealthCheckFailure };
+  const { alpha, requestsMin, errorRateExcessMax, latencyRatioMax, promoteOn } = judgementSettings(plan);
+  const { onHealthCheckFailure } = plan.spec.rollback;
+  return { alpha, requestsMin, errorRateExcessMax, latencyRatioMax, promoteOn, onHealthCheckFailure };
 }
 
-/**
- * One rollback in a hundred healthy rollouts is tolerated; a pass needs thirty answers of the candidate, fewer say
- * nothing of an error rate; a candidate may err one point more often and be half as slow again as what served before.
- */
-const GUARD = { alpha: 0.01, requestsMin: 30, errorRateExcessMax: 0.01, latencyRatioMax: 1.5 } as const;
-
 /** A version that served before is put back: there is nothing to judge it against. */
-export const RECONCILED_GUARD: Guard = { ...GUARD, onHealthCheckFailure: false };
+export const RECONCILED_GUARD: Guard = {
+  ...{ alpha: 0.01, requestsMin: 30, errorRateExcessMax: 0.01, latencyRatioMax: 1.5 },
+  onHealthCheckFailure: false,
+};

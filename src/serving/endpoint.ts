@@ -137,6 +137,7 @@ export class Endpoint {
       tripped: this.tripped,
       stable: routes.stable?.toState() ?? null,
       candidate: routes.candidate?.toState() ?? null,
+      judge: routes.judge?.toState() ?? null,
     };
   }
 }

@@ -53,7 +53,12 @@ function endpointVerdict(endpoint: Endpoint): Verdict {
     candidate: candidate.window,
     stable: stable?.window ?? null,
     percent: endpoint.percent,
-    health: { wanted: candidate.pool.wanted, healthy: candidate.pool.healthy, failure: candidate.pool.failure },
+    health: {
+      wanted: candidate.pool.wanted,
+      healthy: candidate.pool.healthy,
+      stableWanted: stable?.pool.wanted ?? null,
+      failure: candidate.pool.failure,
+    },
     tripped,
   });
 }

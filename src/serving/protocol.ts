@@ -36,6 +36,8 @@ export const guardSchema = z.strictObject({
   errorRateExcessMax: z.number().min(0).max(1),
   latencyRatioMax: z.number().min(1),
   onHealthCheckFailure: z.boolean(),
+  /** `proof`: what is not proven does not pass. */
+  promoteOn: z.enum(["limit", "proof"]).optional(),
 });
 
 /** One invoke token, by its SHA-256: the token itself never reaches this process before a caller shows it. */

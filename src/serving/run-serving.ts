@@ -4,9 +4,10 @@ import { chmod, lstat, mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { CanaryJudge } from "../core/monitor/judge/canary-judge.ts";
+import { canaryJudgeStateSchema } from "../core/monitor/judge/judge-state.ts";
 import { type ControlHandlers, listenForControl, refuseWhenServed } from "./control-server.ts";
 import { Controller } from "./controller.ts";
-import { type Endpoint, EndpointTable, type Variant } from "./endpoint.ts";
+import { type Endpoint, EndpointTable, type Guard, type Variant } from "./endpoint.ts";
 import type { Log } from "./log.ts";
 import { Capture } from "./router/capture.ts";
 import type { CaptureRules } from "./router/capture-fields.ts";
@@ -160,7 +161,7 @@ export async function runServing(options: ServingOptions): Promise<Serving> {
     const handlers = controlHandlers({ controller, credentials, endpoints, writer, status });
     return listenForControl({ socketPath: options.controlSocket, log, handlers });
   };
-  await restore({ state, endpoints, controller });
+  await restore({ state, endpoints, controller, log });
   const control = await listen().catch(async (error: unknown) => {
     await running.close(0);
     for (const { variant } of endpoints.variants()) variant.pool.release();
@@ -223,6 +224,7 @@ async function restore(parts: {
   state: ServingState;
   endpoints: EndpointTable;
   controller: Controller;
+  log: Log;
 }): Promise<void> {
   await Promise.all(
     parts.state.endpoints.map(async (state) => {
@@ -239,7 +241,7 @@ async function restore(parts: {
         adopt(parts.controller, endpoint, state.stable),
         adopt(parts.controller, endpoint, state.candidate),
       ]);
-      restoreRoutes(endpoint, state, { stable, candidate });
+      restoreRoutes({ endpoint, state, log: parts.log }, { stable, candidate });
       stable?.pool.ensure();
       candidate?.pool.ensure();
     }),
@@ -254,22 +256,39 @@ async function adopt(controller: Controller, endpoint: Endpoint, state: VariantS
 }
 
 /**
- * The weights as they were. The evidence of a rollout that was under way starts anew: less is known than was, so the
- * verdict waits for requests again, and a trip that happened stays.
+ * The weights as they were. The judge of a rollout that was under way goes on with the evidence that it had when the
+ * state was last kept; what came since counts for neither arm, which costs time and no validity. The verdict waits for
+ * requests again, and a trip that happened stays.
  */
 function restoreRoutes(
-  endpoint: Endpoint,
-  state: EndpointState,
+  parts: { endpoint: Endpoint; state: EndpointState; log: Log },
   { stable, candidate }: { stable: Variant | null; candidate: Variant | null },
 ): void {
-  const guarded = candidate !== null && state.guard !== null ? state.guard : null;
+  const { endpoint, state } = parts;
+  const guard = candidate === null ? null : state.guard;
   const stableSoFar = { ...(stable?.life ?? { requests: 0, errors: 0 }) };
   endpoint.routes = {
     stable,
     candidate,
     probability: state.percent / 100,
-    judge: guarded === null ? null : new CanaryJudge({ guard: guarded, stableSoFar }),
+    judge: guard === null ? null : (keptJudge(parts, guard) ?? new CanaryJudge({ guard, stableSoFar })),
   };
+}
+
+/** Null where no evidence was kept, or none that this program reads: then it begins anew, and that is said. */
+function keptJudge(parts: { endpoint: Endpoint; state: EndpointState; log: Log }, guard: Guard): CanaryJudge | null {
+  const { endpoint, state, log } = parts;
+  const kept = canaryJudgeStateSchema.safeParse(state.judge);
+  try {
+    if (kept.success) return CanaryJudge.fromState(kept.data, { guard });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  log.warn(
+    { endpoint: endpoint.servedName },
+    "the evidence of the rollout under way could not be read and begins anew",
+  );
+  return null;
 }
 
 function readiness(endpoints: EndpointTable): { ready: boolean; detail: string } {

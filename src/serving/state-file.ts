@@ -28,6 +28,8 @@ const endpointSchema = z.strictObject({
   tripped: trippedSchema.extend({ metric: z.enum(["errors", "latency", "health"]) }).nullable(),
   stable: variantSchema.nullable(),
   candidate: variantSchema.nullable(),
+  /** The evidence of the rollout under way; whoever takes it up checks its shape. */
+  judge: z.unknown().optional(),
 });
 const stateSchema = z.strictObject({
   version: z.literal(1),

@@ -79,6 +79,8 @@ export interface Guard {
   /** The candidate's latencies are divided by this before they are compared with stable's, e.g. 1.5. */
   latencyRatioMax: number;
   onHealthCheckFailure: boolean;
+  /** `proof`: what is not proven does not pass. Default `limit`: at the end of the bake it may, and is called that. */
+  promoteOn?: "limit" | "proof" | undefined;
 }
 
 export interface VariantStats {

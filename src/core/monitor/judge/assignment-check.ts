@@ -1,4 +1,4 @@
-import { ArmBet, EITHER_ODDS, takeWealth, WEALTH_MAX } from "./arm-bet.ts";
+import { ArmBet, EITHER_ODDS, takeWealth } from "./arm-bet.ts";
 import type { AssignmentState } from "./judge-state.ts";
 
 /** Most chance that a draw that is as random as it should be voids a verdict. */
@@ -48,6 +48,10 @@ export class AssignmentCheck {
     return this.#leftOut.evidence;
   }
 
+  get drawIsBroken(): boolean {
+    return this.drawEvidence >= THRESHOLD;
+  }
+
   get threshold(): number {
     return THRESHOLD;
   }
@@ -60,7 +64,7 @@ export class AssignmentCheck {
     const after = this.#afterCandidate;
     this.#afterCandidate = candidate;
     // What was found stays found: a share that is right again does not mend what was judged before.
-    if (this.#wealthSum >= WEALTH_MAX || this.drawEvidence >= THRESHOLD) return;
+    if (this.drawIsBroken) return;
     const wealth = this.#wealth;
     let sum = wealth[COMPONENTS - 1] ?? 0;
     for (let k = 0; k < COMPONENTS - 1; k += 1) {

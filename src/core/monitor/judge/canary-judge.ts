@@ -3,6 +3,7 @@ import { ErrorJudge } from "./error-judge.ts";
 import type { CanaryJudgeState, JudgeAlarm } from "./judge-state.ts";
 import { type JudgedLatency, LATENCY_FLOOR_MS, LatencyJudge } from "./latency-judge.ts";
 import { LatencySampler } from "./latency-sampler.ts";
+import { short } from "./verdict-text.ts";
 
 export type { CanaryJudgeState, JudgeAlarm } from "./judge-state.ts";
 
@@ -143,7 +144,10 @@ export class CanaryJudge {
     this.#assignment.answered(request.candidate, request.probability, true);
   }
 
-  /** Takes one answer in; the alarm it raises is returned once, by the request that raised it. */
+  /**
+   * Takes one answer in; the alarm it raises is returned once, by the request that raised it. Where the draw is not the
+   * one that was meant, evidence means nothing and raises no alarm: the verdict says so instead.
+   */
   record(request: JudgedRequest): JudgeAlarm | null {
     const { candidate, failed } = request;
     this.#assignment.answered(candidate, request.probability, false);
@@ -157,7 +161,8 @@ export class CanaryJudge {
     arm.requests += 1;
     if (failed) arm.errors += 1;
     if (failed && candidate) this.#firstErrorAtMs ??= request.atMs;
-    return this.#alarm === null ? this.#raise(request.atMs) : null;
+    if (this.#alarm !== null || this.#assignment.drawIsBroken) return null;
+    return this.#raise(request.atMs);
   }
 
   #raise(atMs: number): JudgeAlarm | null {
@@ -220,8 +225,4 @@ export class CanaryJudge {
     judge.#alarm = state.alarm;
     return judge;
   }
-}
-
-function short(value: number): string {
-  return value >= 1000 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }

@@ -24,7 +24,7 @@ function judged(overrides: Partial<Measured> = {}, guard: Partial<JudgeGuard> = 
     candidate: windowOf({ requests: 100 }),
     stable: windowOf({ requests: 900 }),
     percent: 10,
-    health: { wanted: 2, healthy: 2, failure: null },
+    health: { wanted: 2, healthy: 2, failure: null, stableWanted: 2 },
     tripped: null,
     ...overrides,
   };
@@ -34,7 +34,13 @@ describe("the verdict on a candidate beside stable", () => {
   it("passes with enough requests, no alarm, good health, and errors within the limit that it calls not proven", () => {
     const verdict = canaryVerdict(judged());
     expect(verdict.outcome).toBe("pass");
-    expect(verdict.metrics.map(({ metric }) => metric).sort()).toEqual(["errors", "health", "latency", "traffic"]);
+    expect(verdict.metrics.map(({ metric }) => metric).sort()).toEqual([
+      "assignment",
+      "errors",
+      "health",
+      "latency",
+      "traffic",
+    ]);
     expect(verdict.metrics.find(({ metric }) => metric === "errors")?.message).toContain(
       "explicit limit of 1 % more, not proven",
     );
@@ -44,7 +50,7 @@ describe("the verdict on a candidate beside stable", () => {
     ["no traffic at all", { candidate: windowOf({ requests: 0 }), stable: windowOf({ requests: 0 }) }],
     ["no share of the traffic", { percent: 0 }],
     ["one request too few", { candidate: windowOf({ requests: 49 }) }],
-    ["a replica missing", { health: { wanted: 2, healthy: 1, failure: null } }],
+    ["a replica missing", { health: { wanted: 2, healthy: 1, failure: null, stableWanted: 2 } }],
     ["more errors than allowed, and not proven", { candidate: windowOf({ requests: 100, errors: 3 }) }],
   ] satisfies [string, Partial<Measured>][])("is inconclusive with %s", (_what, overrides) => {
     expect(canaryVerdict(judged(overrides)).outcome).toBe("inconclusive");
@@ -56,7 +62,7 @@ describe("the verdict on a candidate beside stable", () => {
   });
 
   it("fails when the supervisor gave the candidate up, unless health is not to count", () => {
-    const health = { wanted: 2, healthy: 0, failure: "the replicas died 3 times" };
+    const health = { wanted: 2, healthy: 0, failure: "the replicas died 3 times", stableWanted: 2 };
     const verdict = canaryVerdict(judged({ health }));
     expect(verdict.outcome).toBe("fail");
     expect(verdict.metrics[0]).toMatchObject({ metric: "health", message: "the replicas died 3 times" });
@@ -104,7 +110,7 @@ describe("the verdict on a candidate alone", () => {
     const first = { stable: null, percent: 100 };
     expect(canaryVerdict(judged({ ...first, candidate: windowOf({ requests: 0 }) })).outcome).toBe("pass");
     expect(canaryVerdict(judged(first)).outcome).toBe("pass");
-    const health = { wanted: 2, healthy: 1, failure: null };
+    const health = { wanted: 2, healthy: 1, failure: null, stableWanted: 2 };
     expect(canaryVerdict(judged({ ...first, health })).outcome).toBe("inconclusive");
   });
 
