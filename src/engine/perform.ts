@@ -2,6 +2,7 @@ import { sha256Digest } from "../core/plan/canonical.ts";
 import type { Command, Rollout } from "../core/rollout/rollout.ts";
 import type { Effect, Target } from "../drivers/target/target.ts";
 import { readSnapshot } from "../store/queries/rollouts.ts";
+import { monitorLook } from "./alarms/monitor-look.ts";
 import type { EventBody } from "./commit.ts";
 import type { EngineParts } from "./engine.ts";
 import { EngineError, Fenced } from "./engine-error.ts";
@@ -76,7 +77,8 @@ async function act(work: Work, command: Command): Promise<Omit<Performed, "rollo
       await target.shift(effect, { percent: command.percent, guard: guardOf(rollout.plan) });
       return { event: { type: "shifted", percent: command.percent } };
     case "watch": {
-      const verdict = await watch({ target, at: effect, command, nowMs: parts.nowMs, signal });
+      const monitor = monitorLook(parts, rollout);
+      const verdict = await watch({ target, at: effect, command, nowMs: parts.nowMs, signal, monitor });
       return { event: { type: "watched", verdict } };
     }
     case "promote":

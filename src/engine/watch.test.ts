@@ -6,6 +6,7 @@ import type { SimulatedFault } from "../drivers/target/simulated/simulated-fault
 import { MemorySimulatedStore } from "../drivers/target/simulated/simulated-store.ts";
 import { SimulatedTarget } from "../drivers/target/simulated/simulated-target.ts";
 import type { TenantEndpoint } from "../drivers/target/target.ts";
+import type { MonitorLook } from "./alarms/monitor-look.ts";
 import { simulatedPlan, TENANT } from "./testing/engine-fixture.ts";
 import { guardOf } from "./version.ts";
 import { watch } from "./watch.ts";
@@ -26,7 +27,7 @@ interface Scene {
 async function watched(
   scene: Scene,
   forMs: number,
-  how: { percent?: number; signal?: AbortSignal; quiet?: Quiet } = {},
+  how: { percent?: number; signal?: AbortSignal; quiet?: Quiet; monitor?: MonitorLook } = {},
 ) {
   let fault: Scene["fault"];
   const target = new SimulatedTarget({
@@ -53,7 +54,7 @@ async function watched(
   const startMs = Date.now();
   const quiet = how.quiet === undefined ? {} : { quiet: how.quiet };
   const verdict = await watch({
-    ...{ target, at, nowMs: Date.now, signal: how.signal ?? new AbortController().signal },
+    ...{ target, at, nowMs: Date.now, signal: how.signal ?? new AbortController().signal, monitor: how.monitor },
     command: { type: "watch", percent: how.percent ?? 10, untilMs: startMs + forMs, mode: "bake", ...quiet },
   });
   return { verdict, tookMs: Date.now() - startMs };
@@ -118,5 +119,17 @@ test("what the history knows is kept back until it changes, or until the last wo
   };
   const changed = await watched({ outcome: "inconclusive", fault: away }, 0, { quiet: { known, untilMs: null } });
   expect(changed.verdict.outcome).toBe("error");
+  expect(asked).toBe(3);
+});
+
+test("what the monitor adds counts, and it is not asked about what has failed already", async () => {
+  let asked = 0;
+  const monitor = async (verdict: Verdict): Promise<Verdict> => {
+    asked += 1;
+    return { ...verdict, outcome: asked < 3 ? "inconclusive" : "fail" };
+  };
+  expect((await watched({}, 60_000, { monitor })).verdict.outcome).toBe("fail");
+  expect(asked).toBe(3);
+  expect((await watched({ outcome: "fail" }, 60_000, { monitor })).verdict.outcome).toBe("fail");
   expect(asked).toBe(3);
 });

@@ -3,6 +3,7 @@ import type { Verdict } from "../core/monitor/verdict.ts";
 import type { Command } from "../core/rollout/rollout.ts";
 import { verdictMark } from "../core/rollout/verdict-mark.ts";
 import type { Observation, Target, TenantEndpoint } from "../drivers/target/target.ts";
+import type { MonitorLook } from "./alarms/monitor-look.ts";
 
 const POLL_MS = 250;
 
@@ -13,6 +14,8 @@ export interface WatchOptions {
   nowMs(): number;
   /** Aborts when nobody wants the answer any more. */
   signal: AbortSignal;
+  /** Adds what the monitor knows; left out where the plan has none. */
+  monitor?: MonitorLook | undefined;
 }
 
 /**
@@ -23,13 +26,18 @@ export interface WatchOptions {
 export async function watch(options: WatchOptions): Promise<Verdict> {
   const { command, nowMs, signal } = options;
   for (;;) {
-    const verdict = await look(options);
+    const verdict = await withMonitorPart(await look(options), options.monitor);
     signal.throwIfAborted();
     if (verdict.outcome === "fail") return verdict;
     const leftMs = command.untilMs - nowMs();
     if (leftMs <= 0 && isNews(verdict, command, nowMs())) return verdict;
     await sleep(leftMs <= 0 ? POLL_MS : Math.min(POLL_MS, leftMs), undefined, { signal });
   }
+}
+
+/** What has failed already needs no further word. */
+async function withMonitorPart(verdict: Verdict, monitor: MonitorLook | undefined): Promise<Verdict> {
+  return monitor === undefined || verdict.outcome === "fail" ? verdict : monitor(verdict);
 }
 
 function isNews(verdict: Verdict, { quiet }: WatchOptions["command"], nowMs: number): boolean {

@@ -112,6 +112,7 @@ async function answer(tx: Transaction, recording: Recording, alarm: Alarm): Prom
     nowMs: parts.nowMs(),
     suppression: suppressions.find((one) => one.alarm === alarm.alarm) ?? null,
     underWay: !isTerminal(rollout.phase),
+    restore: rollout.restores !== undefined,
     live: standing.live,
     watch: watchPeriod(rollout, standing.endedAtMs),
     otherRollout: standing.otherRollout,

@@ -4,7 +4,7 @@ import { type AlarmSituation, alarmResponse } from "./alarm-response.ts";
 import { isSuppressing } from "./suppression.ts";
 
 const SERVING: AlarmSituation = {
-  ...{ alarm: "DataDriftAlarm", nowMs: 1000, suppression: null, underWay: false, live: true },
+  ...{ alarm: "DataDriftAlarm", nowMs: 1000, suppression: null, underWay: false, restore: false, live: true },
   watch: { untilMs: 2000, alarms: ["DataDriftAlarm"], onAlarm: "rollback", whyAsk: null },
   ...{ otherRollout: null, restoring: false },
 };
@@ -14,6 +14,7 @@ const asking = { untilMs: 2000, alarms: ["DataDriftAlarm"], onAlarm: "ask" as co
 describe("what follows from an ALARM", () => {
   test.each<[string, Partial<AlarmSituation>, string, string]>([
     ["of a rollout under way", { underWay: true, live: false, watch: null }, "rollout", ""],
+    ["of a restore under way", { underWay: true, restore: true, live: false }, "none", "brings back what ran before"],
     ["of the version that serves, within its watch period", {}, "restore", ""],
     ["where the plan asks a person", { watch: asking }, "ask", "the plan asks"],
     ["of a first version", { watch: { ...asking, whyAsk: "nothing ran before it" } }, "ask", "nothing ran before"],
@@ -35,7 +36,7 @@ describe("what follows from an ALARM", () => {
     const situation = fc.record({
       ...{ alarm: fc.constantFrom("DataDriftAlarm", "LatencyAlarm"), nowMs: fc.nat(3000) },
       suppression: fc.option(fc.nat(3000).map(suppression)),
-      ...{ underWay: fc.boolean(), live: fc.boolean(), restoring: fc.boolean() },
+      ...{ underWay: fc.boolean(), restore: fc.boolean(), live: fc.boolean(), restoring: fc.boolean() },
       watch: fc.option(fc.constantFrom(asking, { ...asking, onAlarm: "rollback" as const })),
       otherRollout: fc.option(fc.constant("r-2")),
     });

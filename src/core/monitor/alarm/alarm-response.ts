@@ -9,6 +9,8 @@ export interface AlarmSituation {
   suppression: Suppression | null;
   /** The version is the candidate of a rollout that has not ended. */
   underWay: boolean;
+  /** It brings back what ran before. */
+  restore: boolean;
   /** The version is the one that serves. */
   live: boolean;
   /** Since its rollout succeeded; null when it did not or is not watched. */
@@ -33,6 +35,7 @@ export function alarmResponse(of: AlarmSituation): AlarmResponse {
   const { alarm, suppression, watch } = of;
   if (suppression !== null && isSuppressing(suppression, of.nowMs))
     return none(`It is suppressed by ${suppression.by} until ${new Date(suppression.untilMs).toISOString()}.`);
+  if (of.underWay && of.restore) return none("It brings back what ran before, and would put back what was left.");
   if (of.underWay) return { kind: "rollout", message: "The rollout is told." };
   if (!of.live) return none("This version does not serve any more.");
   if (watch === null) return none("Its rollout is over, and its plan has no watch period.");
