@@ -77,6 +77,11 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
   alarm_transitions: { api: "S", worker: "SI" },
   alarm_suppressions: { api: "SIU(ended_by, ended_at)", worker: "S" },
   watch_restores: { api: "S", worker: "SIU" },
+  // Truth comes in through the API; the monitor alone knows the answers, and counts.
+  inference_predictions: { api: "", worker: "SID" },
+  ground_truths: { api: "SIU(label, facet, comparison_group, known_at, received_at)", worker: "SU(counted_at)D" },
+  quality_cells: { api: "S", worker: "SIUD" },
+  quality_states: { api: "S", worker: "SIUD" },
   workers: { api: "", worker: "SIUD" },
   retention_sweeps: { api: "", worker: "SIU" },
   restores: { api: "S", worker: "S" },

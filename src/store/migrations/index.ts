@@ -12,6 +12,7 @@ import { sql as auditProofs } from "./0011-audit-proofs.ts";
 import { sql as workloads } from "./0012-workloads.ts";
 import { sql as monitor } from "./0013-monitor.ts";
 import { sql as alarms } from "./0014-alarms.ts";
+import { sql as groundTruth } from "./0015-ground-truth.ts";
 
 /** In order; the place in the list is the version, counted from 1. One that was released is never edited. */
 export const migrations: readonly { name: string; sql: string }[] = [
@@ -29,4 +30,5 @@ export const migrations: readonly { name: string; sql: string }[] = [
   { name: "0012-workloads", sql: workloads },
   { name: "0013-monitor", sql: monitor },
   { name: "0014-alarms", sql: alarms },
+  { name: "0015-ground-truth", sql: groundTruth },
 ];
