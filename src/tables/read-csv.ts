@@ -64,7 +64,7 @@ class BatchOfRows {
   }
 
   take(): TableBatch {
-    const batch = { names: this.#names, columns: this.#columns, rows: this.#rows, isTyped: false };
+    const batch = { names: this.#names, columns: this.#columns, rows: this.#rows };
     this.#columns = this.#names.map(() => []);
     this.#rows = 0;
     return batch;

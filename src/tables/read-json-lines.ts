@@ -62,7 +62,7 @@ class NamedRows {
         if (column !== undefined) column[at] = cellOf(value, { line: this.#firstLines[at] ?? 0, column: name });
       }
     }
-    const batch = { names: [...this.#names], columns, rows: this.#rows.length, isTyped: true };
+    const batch = { names: [...this.#names], columns, rows: this.#rows.length };
     this.#rows = [];
     this.#firstLines = [];
     return batch;

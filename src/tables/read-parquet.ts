@@ -1,6 +1,7 @@
 import type { AsyncBuffer, Compressors, DecodedArray, FileMetaData } from "hyparquet";
 import { ContinuumError } from "../core/error.ts";
 import type { Cell, TableBatch } from "../core/monitor/dataset/table-batch.ts";
+import { PAGE_BYTES_MAX, pageCheck } from "./parquet-pages.ts";
 import { type TableErrorCode, tableError } from "./table-error.ts";
 import { checkNames, rowsPerBatch } from "./table-names.ts";
 import type { TableSource } from "./table-source.ts";
@@ -8,7 +9,6 @@ import type { TableSource } from "./table-source.ts";
 /** What one row group may unpack to: it is held in memory as a whole. Writers cut at about a million rows. */
 const ROW_GROUP_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 const ROW_GROUP_ROWS_MAX = 16 * 1024 * 1024;
-const PAGE_BYTES_MAX = 256 * 1024 * 1024;
 
 /**
  * Parquet, one row group after the other. Dates and times become text in ISO 8601; a number that is none (NaN) is
@@ -22,11 +22,13 @@ export async function* readParquet(source: TableSource): AsyncGenerator<TableBat
   checkNames(names);
   for (const [at, group] of metadata.row_groups.entries()) checkGroup(at, group);
   const compressors = await boundedCompressors();
+  const pages = await pageCheck(metadata);
   const scan = await orMalformed(() => parquetScan({ file, metadata, compressors }), "its parts cannot be found");
-  if (scan.ranges.length === 0) yield { names, columns: names.map(() => []), rows: 0, isTyped: true };
-  for (const { rowStart, rowEnd } of scan.ranges) {
+  if (scan.ranges.length === 0) yield { names, columns: names.map(() => []), rows: 0 };
+  for (const [group, { rowStart, rowEnd }] of scan.ranges.entries()) {
     const columns: DecodedArray[] = [];
-    for (const column of names) {
+    for (const [at, column] of names.entries()) {
+      await orMalformed(() => pages(file, { group, at }), "its pages are damaged", { column });
       const decoded = await orMalformed(() => scan.readColumn({ column, rowStart, rowEnd }), "it cannot be unpacked", {
         column,
       });
@@ -55,7 +57,7 @@ function* batchesOf(group: {
       }
       return cells;
     });
-    yield { names: group.names, columns, rows: to - from, isTyped: true };
+    yield { names: group.names, columns, rows: to - from };
   }
 }
 

@@ -91,8 +91,9 @@ async function* textOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string
 /** A line of JSON begins with a brace, which begins no ordinary header. */
 async function* readText(texts: AsyncGenerator<string>): AsyncGenerator<TableBatch> {
   let head = "";
-  for await (const text of texts) {
-    head += text;
+  // A loop would close what is read on from here.
+  for (let next = await texts.next(); next.done !== true; next = await texts.next()) {
+    head += next.value;
     if (head.trim() !== "") break;
   }
   const all = (async function* () {

@@ -1,6 +1,6 @@
 /**
- * One cell of a table. In a `typed` batch a number is a number and a text is a text; in a batch of CSV every cell is
- * text as it was written, and what it is meant to be shows when a whole column was seen. null is a missing value.
+ * One cell of a table. CSV has text alone, so what a cell is meant to be never depends on its type: a text that reads as
+ * a number is one (`numberOf`). null is a missing value.
  */
 export type Cell = string | number | boolean | null;
 
@@ -14,5 +14,4 @@ export interface TableBatch {
   /** As long as `names`; each as long as `rows`. */
   columns: readonly (readonly Cell[])[];
   rows: number;
-  isTyped: boolean;
 }
