@@ -78,7 +78,7 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
   alarm_suppressions: { api: "SIU(ended_by, ended_at)", worker: "S" },
   watch_restores: { api: "S", worker: "SIU" },
   // Truth comes in through the API; the monitor alone knows the answers, and counts.
-  inference_predictions: { api: "", worker: "SID" },
+  inference_predictions: { api: "S", worker: "SID" },
   ground_truths: { api: "SIU(label, facet, comparison_group, known_at, received_at)", worker: "SU(counted_at)D" },
   quality_cells: { api: "S", worker: "SIUD" },
   quality_states: { api: "S", worker: "SIUD" },

@@ -213,12 +213,13 @@ export async function writeQualityCell(
 export async function listQualityCells(
   db: Queryable,
   at: EndpointKey,
-  of: { rollout: string; limit: number },
+  of: { rollout: string; arm: QualityCellRow["arm"]; limit: number },
 ): Promise<QualityCellRow[]> {
   const { rows } = await db.query<Omit<QualityCellRow, "hourMs"> & { hour: Date }>(
     `SELECT arm, hour, labelled, cell FROM quality_cells
-     WHERE (tenant, environment, target, name) = ($1, $2, $3, $4) AND rollout = $5 ORDER BY hour DESC, arm LIMIT $6`,
-    [...keyOf(at), of.rollout, of.limit],
+     WHERE (tenant, environment, target, name) = ($1, $2, $3, $4) AND rollout = $5 AND arm = $6
+     ORDER BY hour DESC LIMIT $7`,
+    [...keyOf(at), of.rollout, of.arm, of.limit],
   );
   return rows.map(({ hour, ...row }) => ({ ...row, hourMs: hour.getTime() }));
 }
@@ -240,18 +241,6 @@ export async function lockQualityState(
     [...keyOf(at), rollout],
   );
   return rows[0]?.state ?? {};
-}
-
-export async function readQualityState(
-  db: Queryable,
-  at: EndpointKey,
-  rollout: string,
-): Promise<Record<string, unknown> | undefined> {
-  const { rows } = await db.query<{ state: Record<string, unknown> }>(
-    `SELECT state FROM quality_states WHERE (tenant, environment, target, name) = ($1, $2, $3, $4) AND rollout = $5`,
-    [...keyOf(at), rollout],
-  );
-  return rows[0]?.state;
 }
 
 export async function writeQualityState(

@@ -9,7 +9,7 @@ import { isError, metricsOf, type QualityTally } from "./quality-tally.ts";
 export const QUALITY_LOSS_MAX = 0.05;
 export const ERROR_RATIO_MAX = 1.25;
 /** A metric of this beginning is the estimate without labels. */
-export const ESTIMATED = "estimated_";
+const ESTIMATED = "estimated_";
 
 export interface PartFinding {
   state: AlarmState;
@@ -32,7 +32,7 @@ export function judgeQuality(
   const confidence = 1 - from.alpha / Math.max(1, limits.size);
   const metrics = { ...tally.metrics(confidence), ...estimates(tally, { ...from, confidence }) };
   const figures = figuresOf(metrics, { limits, tally });
-  const needsLabels = [...limits.keys()].some((name) => !name.startsWith(ESTIMATED)) || limits.size === 0;
+  const needsLabels = needsTruth(from.settings);
   const enough = needsLabels ? tally.labelled >= from.settings.labelledMin : tally.answers >= from.settings.labelledMin;
   const breaching = figures.filter((figure) => figure.breaching && (enough || figure.measure.startsWith(ESTIMATED)));
   if (!enough && breaching.length === 0) {
@@ -50,6 +50,12 @@ export function judgeQuality(
   if (undecided !== undefined) return { state: "INSUFFICIENT_DATA", reason: undecided.message, figures };
   const reason = `Quality of ${tally.labelled} labelled answers: no metric is beyond its limit with its whole interval.`;
   return { state: "OK", reason, figures };
+}
+
+/** Whether anything that is asked for rests on labels: all but a plan that names estimates alone. */
+export function needsTruth({ thresholds }: Pick<QualitySettings, "thresholds">): boolean {
+  const names = Object.keys(thresholds);
+  return names.length === 0 || names.some((name) => !name.startsWith(ESTIMATED));
 }
 
 /** By metric. A plan's thresholds count alone; without any the main metric may lose so much against the baseline. */
