@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ENVIRONMENTS, planInputSchema, TARGETS } from "../core/plan/schema.ts";
 import { GRANTABLE_ROLES, PRINCIPAL_KINDS } from "./operation.ts";
+import { verdictSchema, watchSchema } from "./verdict-views.ts";
 
 /** What the API answers with. Times are RFC 3339 in UTC; money is US dollars per hour; digests are `sha256:<hex>`. */
 
@@ -125,6 +126,10 @@ export const rolloutDetailSchema = rolloutSchema
     snapshot: z.object({ sha256: z.string(), empty: z.boolean() }).nullable(),
     /** Evidence that was missing when this was decided: while it is, the gates deny the rollout, whoever approves it. */
     lacks: z.array(z.object({ of: z.string(), clauses: z.array(z.string()), what: z.string() })).optional(),
+    /** The newest verdict with its figures; null before the first. */
+    verdict: verdictSchema.nullable().optional(),
+    /** After it succeeded; null where alarms are not acted on any more. */
+    watch: watchSchema.nullable().optional(),
   })
   .meta({ id: "RolloutDetail" });
 

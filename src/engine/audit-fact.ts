@@ -39,6 +39,7 @@ export function auditFactOf(step: Step): AuditFact {
       ...(after.weightPercent > 0 || holdsSlot(after) ? { percent: after.weightPercent } : {}),
       ...(after.reason === null ? {} : { reason: after.reason.code }),
       ...(after.refusals.length === 0 ? {} : { clauses: after.refusals.slice(0, 64).map(({ clause }) => clause) }),
+      ...(after.restores?.alarm === undefined ? {} : { alarm: after.restores.alarm }),
       ...(after.dryRun ? { dryRun: true } : {}),
       ...(after.simulation ? { simulation: true } : {}),
       ...detailsOf(event),

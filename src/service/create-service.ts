@@ -7,6 +7,7 @@ import { appendAudit } from "../engine/audit-log.ts";
 import type { Queryable } from "../store/database.ts";
 import { principalByToken } from "../store/queries/principals.ts";
 import { rolloutEnvironment } from "../store/queries/rollout-environment.ts";
+import { alarmHandlers } from "./alarms.ts";
 import { approvalHandlers } from "./approvals.ts";
 import { artifactHandlers } from "./artifacts.ts";
 import { auditHandlers } from "./audit.ts";
@@ -19,6 +20,7 @@ import { limitedRolesOf, rolesOf } from "./held-roles.ts";
 import { performOnce } from "./idempotency.ts";
 import { identityHandlers } from "./identities.ts";
 import { keyHandlers } from "./keys.ts";
+import { monitorHandlers } from "./monitors.ts";
 import { peopleHandlers } from "./people.ts";
 import { planHandlers } from "./plans.ts";
 import { policyHandlers } from "./policy.ts";
@@ -93,6 +95,8 @@ function handlersOf(parts: ServiceParts): Handlers<OperationName> {
     ...auditHandlers(parts),
     ...policyHandlers(parts),
     ...breakerHandlers(parts),
+    ...alarmHandlers(parts),
+    ...monitorHandlers(parts),
     ...peopleHandlers(parts),
     ...webhookHandlers(parts),
     ...workloadHandlers(parts),

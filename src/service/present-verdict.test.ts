@@ -3,10 +3,14 @@ import { Script, TO_FIRST_BAKE } from "../core/rollout/testing/rollouts.ts";
 import { MemorySimulatedStore } from "../drivers/target/simulated/simulated-store.ts";
 import { SimulatedTarget } from "../drivers/target/simulated/simulated-target.ts";
 import { guardOf } from "../engine/version.ts";
-import { withPresentVerdict } from "./present-verdict.ts";
+import type { Database } from "../store/database.ts";
+import { presentVerdict, withVerdict } from "./present-verdict.ts";
 
 const rollout = new Script().happens(...TO_FIRST_BAKE).rollout;
 const guard = guardOf(rollout.plan);
+
+/** The plan has no monitor, so that nobody asks the database. */
+const UNASKED = { database: undefined as unknown as Database, nowMs: Date.now };
 
 /** A target that can be looked at without changing anything; `away` says when it does not answer. */
 async function targets(percent: number, how: { away?: boolean; simulated?: boolean } = {}) {
@@ -26,12 +30,14 @@ async function targets(percent: number, how: { away?: boolean; simulated?: boole
   await target.provision({ ...at, generation: 3, idempotencyKey: "3" }, { ...sized, variant: rollout.id });
   await target.shift({ ...at, generation: 4, idempotencyKey: "4" }, { percent, guard });
   away = how.away === true;
-  return { targets: new Map([["simulated", target] as const]) };
+  return { ...UNASKED, targets: new Map([["simulated", target] as const]) };
 }
 
 test("a bake is shown with what is measured now", async () => {
   expect(rollout.lastVerdict).toBeNull();
-  const shown = await withPresentVerdict(await targets(10), rollout);
+  const verdict = await presentVerdict(await targets(10), rollout);
+  expect(verdict).toMatchObject({ outcome: "inconclusive", metrics: [{ metric: expect.any(String) }] });
+  const shown = withVerdict(rollout, verdict);
   expect(shown.lastVerdict).toMatchObject({ outcome: "inconclusive", message: expect.stringMatching(/\w/) });
   expect({ ...shown, lastVerdict: null }).toEqual(rollout);
 });
@@ -41,7 +47,7 @@ test("as it was recorded where the target is away, judges another share, or is s
     await targets(10, { away: true }),
     await targets(20),
     await targets(10, { simulated: true }),
-    { targets: new Map() },
+    { ...UNASKED, targets: new Map() },
   ])
-    expect(await withPresentVerdict(parts, rollout)).toBe(rollout);
+    expect(withVerdict(rollout, await presentVerdict(parts, rollout))).toBe(rollout);
 });

@@ -9,7 +9,7 @@ import { listRollouts, type RolloutRow, readPlanBytes, readRollout, readSnapshot
 import { decodeCursor, PAGE_LIMIT, toPage } from "./cursor.ts";
 import type { Call, Handlers, ServiceParts } from "./handler.ts";
 import { proposedView } from "./plans.ts";
-import { withPresentVerdict } from "./present-verdict.ts";
+import { presentDetail } from "./present-detail.ts";
 import { notFound, refuse } from "./refusal.ts";
 import { followRollout } from "./rollout-events.ts";
 import { type RolloutDetailView, rolloutDetailView, rolloutView } from "./rollout-view.ts";
@@ -41,7 +41,7 @@ export function rolloutHandlers(
 
     "rollouts.get": async ({ principal, input }) => {
       const row = await find(parts, principal.tenant, input.params.id);
-      return detailOf({ ...row, state: await withPresentVerdict(parts, row.state) });
+      return presentDetail(parts, row);
     },
 
     "rollouts.events": async ({ principal, input, signal: ended }) => {

@@ -68,6 +68,8 @@ async function thingsOfOurs(): Promise<typeof things> {
     "/v1/rollouts": id(rollout),
     "/v1/approvals": id(rollout),
     "/v1/endpoints": { environment: "development", target: "simulated", name: "ours-only" },
+    "/v1/monitors": { environment: "development", target: "simulated", name: "ours-only" },
+    "/v1/alarms": { environment: "development", target: "simulated", name: "ours-only" },
     "/v1/breakers": { environment: "development", target: "simulated", name: "ours-only" },
     "/v1/artifacts": { digest },
     "/v1/tokens": id(token),
@@ -87,6 +89,9 @@ async function thingsOfOurs(): Promise<typeof things> {
 /** What each operation's body must be for the thing that it names to be looked at. */
 const BODIES: Partial<Record<OperationName, unknown>> = {
   "endpoints.scale": { instanceCount: 2 },
+  "alarms.acknowledge": { alarm: "DataDriftAlarm" },
+  "alarms.suppress": { alarm: "DataDriftAlarm", reason: "a feast day of ours", seconds: 600 },
+  "alarms.unsuppress": { alarm: "DataDriftAlarm" },
   "approvals.statement": { role: "approver" },
   "approvals.approve": { planDigest: DIGEST("any") },
   "approvals.review": { verdict: "justified", comment: "of ours" },

@@ -8,8 +8,9 @@ import { SYSTEM } from "../engine.ts";
 
 interface About {
   tenant: string;
-  endpoint: EndpointRef;
-  variant: string;
+  endpoint: Record<keyof EndpointRef, string>;
+  /** Left out where it is about the endpoint's alarm, whichever version has it. */
+  variant?: string;
   alarm: string;
   atMs: number;
 }
@@ -20,11 +21,12 @@ export function alarmFact(
 ): AuditFact {
   const { environment, target, name } = about.endpoint;
   const endpoint = `${environment}/${target}/${name}`;
-  const { tenant, atMs, variant: rollout, alarm } = about;
+  const { tenant, atMs, variant, alarm } = about;
+  const rollout = variant === undefined ? {} : { rollout: variant };
   const simulation = about.simulation ? { simulation: true } : {};
   return {
     ...{ tenant, atMs, action: of.action, actor: of.actor, subject: `endpoint:${endpoint}`, outcome: "accepted" },
-    details: { endpoint, rollout, alarm, ...simulation, ...of.details },
+    details: { endpoint, ...rollout, alarm, ...simulation, ...of.details },
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Verdict } from "../../core/monitor/verdict.ts";
 import type { Decision } from "../../core/policy/decision.ts";
 import type { Rollout } from "../../core/rollout/rollout.ts";
 import { upgradeRollout } from "../../core/rollout/upgrade-rollout.ts";
@@ -161,4 +162,18 @@ export async function lockOpenRollouts(
     [at.tenant, at.environment, at.target, at.name, which === "queued"],
   );
   return rows;
+}
+
+/** The verdict that was recorded last, with its figures. */
+export async function readNewestVerdict(
+  db: Queryable,
+  tenant: string,
+  rollout: string,
+): Promise<{ verdict: Verdict; at: Date } | undefined> {
+  const { rows } = await db.query<{ verdict: Verdict; at: Date }>(
+    `SELECT payload->'verdict' AS verdict, at FROM rollout_events
+     WHERE tenant = $1 AND rollout = $2 AND type = 'watched' ORDER BY sequence DESC LIMIT 1`,
+    [tenant, rollout],
+  );
+  return rows[0];
 }
