@@ -128,6 +128,7 @@ export class Controller {
         throw servingError("tripped", `all traffic went back to stable: ${endpoint.tripped.cause}`);
       if (candidate.pool.healthy === 0)
         throw servingError("not-available", "the candidate has no healthy replica", { retryable: true });
+      endpoint.watchOver(candidate.window);
       endpoint.routes = { stable: candidate, candidate: null, probability: 0, judge: null };
       endpoint.guard = null;
       if (stable !== null) this.#retire(stable);
@@ -158,6 +159,7 @@ export class Controller {
     await (running === null ? this.#startOrStop(back, abort) : back.pool.start(abort));
     endpoint.routes = { stable: back, candidate: null, probability: 0, judge: null };
     endpoint.guard = null;
+    endpoint.watchOver(null);
     for (const old of [candidate, stable]) if (old !== null && old !== back) this.#retire(old);
   }
 
@@ -303,6 +305,7 @@ export class Controller {
     endpoint.routes = NO_ROUTES;
     endpoint.guard = null;
     endpoint.tripped = null;
+    endpoint.watch = null;
     for (const variant of [stable, candidate]) if (variant !== null) this.#retire(variant);
   }
 

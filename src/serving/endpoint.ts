@@ -1,6 +1,8 @@
 import type { z } from "zod";
 import { ArmWindow } from "../core/monitor/judge/arm-window.ts";
 import type { CanaryJudge, JudgeAlarm } from "../core/monitor/judge/canary-judge.ts";
+import { LatencyHistogram } from "../core/monitor/judge/latency-histogram.ts";
+import { ServiceWatch } from "../core/monitor/judge/service-watch.ts";
 import type { guardSchema, ServedAt, Version } from "./protocol.ts";
 import type { EndpointState, VariantState } from "./state-file.ts";
 import type { ReplicaPool } from "./supervisor/replica-pool.ts";
@@ -76,6 +78,8 @@ export type Guard = z.infer<typeof guardSchema>;
 export type TrippedState = NonNullable<EndpointState["tripped"]>;
 
 const DONE_KEYS_MAX = 64;
+/** For a version that was put back without a rollout: the documented defaults of a judgement. */
+const WATCH_LIMITS = { errorRateExcessMax: 0.01, latencyRatioMax: 1.5 };
 
 /** `{environment}-{name}` of one tenant: what is invoked. */
 export class Endpoint {
@@ -86,6 +90,8 @@ export class Endpoint {
   generation = 0;
   guard: Guard | null = null;
   tripped: TrippedState | null = null;
+  /** Looks after the version that serves, rollout or not; null while none does. */
+  watch: ServiceWatch | null = null;
   /** Requests that were admitted and not answered yet. */
   inFlight = 0;
   doneKeys: string[] = [];
@@ -100,6 +106,17 @@ export class Endpoint {
 
   get percent(): number {
     return this.routes.probability * 100;
+  }
+
+  /** Begins to look after a version that serves from now on, by what was tolerated of it and what it answered so far. */
+  watchOver(answered: ArmWindow | null): void {
+    const { errorRateExcessMax, latencyRatioMax } = this.guard ?? WATCH_LIMITS;
+    const baseline = {
+      requests: answered?.requests ?? 0,
+      errors: answered?.errors ?? 0,
+      latency: LatencyHistogram.fromState(answered?.latency.toState() ?? []),
+    };
+    this.watch = new ServiceWatch({ limits: { errorRateExcessMax, latencyRatioMax }, baseline });
   }
 
   remember(idempotencyKey: string): void {
@@ -138,6 +155,7 @@ export class Endpoint {
       stable: routes.stable?.toState() ?? null,
       candidate: routes.candidate?.toState() ?? null,
       judge: routes.judge?.toState() ?? null,
+      watch: this.watch?.toState() ?? null,
     };
   }
 }

@@ -19,7 +19,7 @@ function variantStats(variant: Variant): Stats {
 /** What was measured since the current weights were set. */
 export function observeEndpoint(endpoint: Endpoint | undefined): ControlAnswer<"observe"> {
   if (endpoint === undefined)
-    return { stable: null, candidate: null, candidatePercent: 0, verdict: nothingToJudge(), tripped: null };
+    return { stable: null, candidate: null, candidatePercent: 0, verdict: nothingToJudge(), tripped: null, alarms: [] };
   const { stable, candidate } = endpoint.routes;
   const { tripped } = endpoint;
   return {
@@ -37,7 +37,16 @@ export function observeEndpoint(endpoint: Endpoint | undefined): ControlAnswer<"
             candidateErrors: tripped.candidateErrors,
             cause: tripped.cause,
           },
+    alarms: alarmsOf(endpoint),
   };
+}
+
+/** Of the version that serves: how it does against itself. */
+function alarmsOf({ routes: { stable }, watch }: Endpoint): ControlAnswer<"observe">["alarms"] {
+  if (stable === null || watch === null) return [];
+  const { wanted, healthy, failure } = stable.pool;
+  const evaluations = watch.evaluate({ wanted, healthy, failure }, Date.now());
+  return evaluations.map((evaluation) => ({ ...evaluation, figures: [...evaluation.figures] }));
 }
 
 function endpointVerdict(endpoint: Endpoint): Verdict {
@@ -98,5 +107,6 @@ export function describeEndpoint(endpoint: Endpoint | undefined, url: string): C
     generation: endpoint.generation,
     variants,
     invokeUrl: `${url}/endpoints/${endpoint.servedName}/invocations`,
+    alarms: alarmsOf(endpoint),
   };
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ALARM_NAMES, ALARM_STATES } from "../core/monitor/alarm/evaluation.ts";
 import { VERDICT_METRICS } from "../core/monitor/verdict.ts";
 
 /**
@@ -110,6 +111,26 @@ export const trippedSchema = z.object({
   cause: z.string(),
 });
 
+const alarmFigure = z.object({
+  subject: z.string(),
+  measure: z.string(),
+  observed: z.number().nullable(),
+  limit: z.number().nullable(),
+  samples: z.number(),
+  pValue: z.number().nullable(),
+  adjustedPValue: z.number().nullable(),
+  evidence: z.number().nullable(),
+  breaching: z.boolean(),
+  message: z.string(),
+});
+const alarmEvaluation = z.object({
+  alarm: z.enum(ALARM_NAMES),
+  state: z.enum(ALARM_STATES),
+  atMs: z.number(),
+  reason: z.string(),
+  figures: z.array(alarmFigure),
+});
+
 const done = z.object({ done: z.literal(true) });
 export const CONTROL_ANSWERS = {
   status: z.object({
@@ -142,6 +163,8 @@ export const CONTROL_ANSWERS = {
     candidatePercent: z.number(),
     verdict: z.object({ outcome: metricVerdict.shape.outcome, metrics: z.array(metricVerdict) }),
     tripped: trippedSchema.nullable(),
+    /** Of the version that serves, outside of any comparison. */
+    alarms: z.array(alarmEvaluation),
   }),
   describe: z.object({
     endpoint: z
@@ -151,6 +174,7 @@ export const CONTROL_ANSWERS = {
           stats.extend({ percent: z.number(), artifactDigest: z.string(), role: z.enum(["stable", "candidate"]) }),
         ),
         invokeUrl: z.string().nullable(),
+        alarms: z.array(alarmEvaluation),
       })
       .nullable(),
   }),

@@ -4,7 +4,8 @@ import { chmod, lstat, mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { CanaryJudge } from "../core/monitor/judge/canary-judge.ts";
-import { canaryJudgeStateSchema } from "../core/monitor/judge/judge-state.ts";
+import { canaryJudgeStateSchema, serviceWatchStateSchema } from "../core/monitor/judge/judge-state.ts";
+import { ServiceWatch } from "../core/monitor/judge/service-watch.ts";
 import { type ControlHandlers, listenForControl, refuseWhenServed } from "./control-server.ts";
 import { Controller } from "./controller.ts";
 import { type Endpoint, EndpointTable, type Guard, type Variant } from "./endpoint.ts";
@@ -241,7 +242,9 @@ async function restore(parts: {
         adopt(parts.controller, endpoint, state.stable),
         adopt(parts.controller, endpoint, state.candidate),
       ]);
-      restoreRoutes({ endpoint, state, log: parts.log }, { stable, candidate });
+      const restored = { endpoint, state, log: parts.log };
+      restoreRoutes(restored, { stable, candidate });
+      restoreWatch(restored);
       stable?.pool.ensure();
       candidate?.pool.ensure();
     }),
@@ -255,13 +258,19 @@ async function adopt(controller: Controller, endpoint: Endpoint, state: VariantS
   return variant;
 }
 
+interface Restored {
+  endpoint: Endpoint;
+  state: EndpointState;
+  log: Log;
+}
+
 /**
  * The weights as they were. The judge of a rollout that was under way goes on with the evidence that it had when the
  * state was last kept; what came since counts for neither arm, which costs time and no validity. The verdict waits for
  * requests again, and a trip that happened stays.
  */
 function restoreRoutes(
-  parts: { endpoint: Endpoint; state: EndpointState; log: Log },
+  parts: Restored,
   { stable, candidate }: { stable: Variant | null; candidate: Variant | null },
 ): void {
   const { endpoint, state } = parts;
@@ -276,19 +285,31 @@ function restoreRoutes(
 }
 
 /** Null where no evidence was kept, or none that this program reads: then it begins anew, and that is said. */
-function keptJudge(parts: { endpoint: Endpoint; state: EndpointState; log: Log }, guard: Guard): CanaryJudge | null {
-  const { endpoint, state, log } = parts;
+function keptJudge({ endpoint, state, log }: Restored, guard: Guard): CanaryJudge | null {
   const kept = canaryJudgeStateSchema.safeParse(state.judge);
+  const judge = kept.success ? readKept(() => CanaryJudge.fromState(kept.data, { guard })) : null;
+  if (judge === null)
+    log.warn({ endpoint: endpoint.servedName }, "the evidence of the rollout under way cannot be read and begins anew");
+  return judge;
+}
+
+/** A version that serves is looked after again, from a new baseline where none was kept. */
+function restoreWatch({ endpoint, state }: Restored): void {
+  if (endpoint.routes.stable === null) return;
+  const kept = serviceWatchStateSchema.safeParse(state.watch);
+  const watch = kept.success ? readKept(() => ServiceWatch.fromState(kept.data)) : null;
+  if (watch === null) endpoint.watchOver(null);
+  else endpoint.watch = watch;
+}
+
+/** Null for a state whose parts do not fit together, as of a program with other components. */
+function readKept<Kept>(read: () => Kept): Kept | null {
   try {
-    if (kept.success) return CanaryJudge.fromState(kept.data, { guard });
+    return read();
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
+    if (error instanceof RangeError) return null;
+    throw error;
   }
-  log.warn(
-    { endpoint: endpoint.servedName },
-    "the evidence of the rollout under way could not be read and begins anew",
-  );
-  return null;
 }
 
 function readiness(endpoints: EndpointTable): { ready: boolean; detail: string } {

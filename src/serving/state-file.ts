@@ -30,6 +30,8 @@ const endpointSchema = z.strictObject({
   candidate: variantSchema.nullable(),
   /** The evidence of the rollout under way; whoever takes it up checks its shape. */
   judge: z.unknown().optional(),
+  /** Likewise of the watch over the version that serves. */
+  watch: z.unknown().optional(),
 });
 const stateSchema = z.strictObject({
   version: z.literal(1),

@@ -1,3 +1,4 @@
+import type { AlarmEvaluation } from "../../core/monitor/alarm/evaluation.ts";
 import type { Verdict } from "../../core/monitor/verdict.ts";
 import type { Plan, TargetName } from "../../core/plan/schema.ts";
 import type { EndpointRef } from "../../core/rollout/rollout.ts";
@@ -105,6 +106,8 @@ export interface Observation {
     candidateErrors: number;
     cause: string;
   } | null;
+  /** How the version that serves does against its own first answers, rollout or not; absent where nobody watches. */
+  alarms?: readonly AlarmEvaluation[] | undefined;
 }
 
 export interface EndpointStatus {
@@ -113,6 +116,8 @@ export interface EndpointStatus {
   /** Where invocations go, e.g. `http://127.0.0.1:8081/endpoints/development-churn/invocations`. */
   invokeUrl: string | null;
   simulated: boolean;
+  /** As in `Observation`. */
+  alarms?: readonly AlarmEvaluation[] | undefined;
 }
 
 export type TargetErrorCode =

@@ -233,7 +233,7 @@ export class Router implements ExchangeOwner {
     exchange.probability = probability;
     exchange.assigned = exchange.candidate ? candidate : stable;
     exchange.startedMs = performance.now();
-    exchange.latencySampled = judge?.drawn(exchange) ?? false;
+    exchange.latencySampled = judge?.drawn(exchange) ?? exchange.endpoint.watch?.sample(exchange.startedMs) ?? false;
     if (exchange.assigned === null) {
       this.#finish(exchange);
       const detail = "the endpoint does not serve yet";
@@ -341,13 +341,14 @@ export class Router implements ExchangeOwner {
     (exchange.asked ?? assigned).meter(answer.status, latencyMs);
     // The caller's own fault says nothing about a version; a failover counts for the one that was drawn.
     const callersFault = answer.status >= 400 && answer.status < 500;
-    const { judge } = endpoint.routes;
+    const { judge, stable } = endpoint.routes;
     if (callersFault && !exchange.failedOver) judge?.leftOut(exchange);
     else {
       exchange.failed = answer.status >= 500 || exchange.failedOver;
       exchange.latencyMs = latencyMs;
       exchange.atMs = atMs;
       assigned.measure(exchange.failed, latencyMs);
+      if (assigned === stable) endpoint.watch?.record(exchange);
       const alarm = judge?.record(exchange);
       if (alarm) this.#options.onAlarm(endpoint, alarm);
     }

@@ -87,3 +87,22 @@ export const canaryJudgeStateSchema = z.strictObject({
 });
 export type CanaryJudgeState = z.infer<typeof canaryJudgeStateSchema>;
 export type JudgeAlarm = z.infer<typeof alarm>;
+
+const blocks = z.array(count).max(30);
+export const rateWatchStateSchema = z.strictObject({
+  statistics: wealth,
+  alarm: z.boolean(),
+  goodBlocks: count,
+  seen: blocks,
+  bad: blocks,
+});
+export type RateWatchState = z.infer<typeof rateWatchStateSchema>;
+
+export const serviceWatchStateSchema = z.strictObject({
+  version: z.literal(1),
+  limits: z.strictObject({ errorRateExcessMax: z.number(), latencyRatioMax: z.number() }),
+  baseline: answers.extend({ latency: latencyStateSchema.shape.stable }),
+  errors: rateWatchStateSchema,
+  latency: rateWatchStateSchema,
+});
+export type ServiceWatchState = z.infer<typeof serviceWatchStateSchema>;
