@@ -96,7 +96,7 @@ export async function composeWorker(config: Config, log: ProgramLog): Promise<Ru
 }
 
 /** What is open would keep a process alive whose role could not start. */
-function closing(close: () => Promise<void>): (error: unknown) => Promise<never> {
+export function closing(close: () => Promise<void>): (error: unknown) => Promise<never> {
   return async (error) => {
     await close();
     throw error;
@@ -118,7 +118,7 @@ interface PartsOptions {
   loadPolicy: PolicyLoading;
 }
 
-async function composeParts(
+export async function composeParts(
   config: Config,
   options: PartsOptions,
 ): Promise<{ parts: EngineParts; local: LocalTarget; clock: DatabaseClock; close(): Promise<void> }> {

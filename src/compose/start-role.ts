@@ -32,6 +32,8 @@ export async function startRole({ role, config }: StartOptions, program: Program
       );
     case "worker":
       return runUntilStopped(async () => (await import("./control-plane.ts")).composeWorker(config, log));
+    case "monitor":
+      return runUntilStopped(async () => (await import("./compose-monitor.ts")).composeMonitor(config, log));
     case "serve":
       return runUntilStopped(async () =>
         (await import("./data-plane.ts")).composeServing(config, { log, version: program.version }),

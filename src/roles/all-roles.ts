@@ -134,7 +134,8 @@ async function migratesNow(database: Database, config: Config): Promise<boolean>
  */
 function rolesOf(config: Config, databaseUrl: Promise<(role: DatabaseRole) => string>): SupervisedRole[] {
   const workers = Array.from({ length: config.worker.count }, (_, index) => `worker-${index + 1}`);
-  return ["serve", ...workers, "api"].map((name) => {
+  const monitors = config.monitor.enabled ? ["monitor"] : [];
+  return ["serve", ...workers, "api", ...monitors].map((name) => {
     const role = name.replace(/-\d+$/, "");
     const isApi = role === "api";
     const portVariable = PORT_VARIABLES[role] ?? "";
@@ -155,12 +156,14 @@ function rolesOf(config: Config, databaseUrl: Promise<(role: DatabaseRole) => st
             }),
       portVariable,
       keepsListener: role === "serve",
+      startsLast: role === "monitor",
     };
   });
 }
 
 const PORT_VARIABLES: Readonly<Record<string, string>> = {
   api: "CONTINUUM_API_PORT",
+  monitor: "CONTINUUM_MONITOR_OPS_PORT",
   serve: "CONTINUUM_SERVING_PORT",
   worker: "CONTINUUM_WORKER_OPS_PORT",
 };

@@ -46,6 +46,8 @@ CREATE TABLE monitor_windows (
   last_at timestamptz NOT NULL,
   closed_at timestamptz NOT NULL,
   rows bigint NOT NULL,
+  -- Of this window and all before it.
+  total_rows bigint NOT NULL,
   sketch bytea,
   PRIMARY KEY (tenant, environment, target, name, variant, number),
   FOREIGN KEY (tenant, environment, target, name) REFERENCES endpoints

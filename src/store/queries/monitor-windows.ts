@@ -10,6 +10,8 @@ export interface WindowRow {
   firstMs: number;
   lastMs: number;
   rows: number;
+  /** Of this window and all before it. */
+  totalRows: number;
   /** null once only its figures are kept. */
   sketch: Buffer | null;
 }
@@ -18,13 +20,14 @@ export interface WindowRow {
 export async function listWindows(
   db: Queryable,
   at: EndpointKey,
-  of: { variant: string; limit: number },
+  of: { variant: string; limit: number; withSketch: boolean },
 ): Promise<WindowRow[]> {
   const { rows } = await db.query<Omit<WindowRow, "firstMs" | "lastMs"> & { first: Date; last: Date }>(
-    `SELECT number, first_at AS first, last_at AS last, rows, sketch FROM monitor_windows
+    `SELECT number, first_at AS first, last_at AS last, rows, total_rows AS "totalRows", CASE WHEN $7 THEN sketch END AS sketch
+     FROM monitor_windows
      WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4 AND variant = $5
      ORDER BY number DESC LIMIT $6`,
-    [...keyOf(at), of.variant, of.limit],
+    [...keyOf(at), of.variant, of.limit, of.withSketch],
   );
   return rows
     .map(({ first, last, ...row }) => ({ ...row, firstMs: first.getTime(), lastMs: last.getTime() }))
@@ -44,26 +47,30 @@ export async function insertWindow(
     atMs: number;
     keepSketches: number;
   },
-): Promise<number> {
-  const { rows } = await tx.query<{ number: number }>(
+): Promise<{ number: number; totalRows: number }> {
+  const { rows } = await tx.query<{ number: number; totalRows: number }>(
     `INSERT INTO monitor_windows
-       (tenant, environment, target, name, variant, number, first_at, last_at, closed_at, rows, sketch)
-     SELECT $1, $2, $3, $4, $5, coalesce(max(number), 0) + 1, $6, $7, $8, $9, $10 FROM monitor_windows
-     WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4 AND variant = $5
-     RETURNING number`,
+       (tenant, environment, target, name, variant, number, first_at, last_at, closed_at, rows, total_rows, sketch)
+     SELECT $1, $2, $3, $4, $5, coalesce(newest.number, 0) + 1, $6, $7, $8, $9, coalesce(newest.total_rows, 0) + $9, $10
+     FROM (SELECT) AS once LEFT JOIN (SELECT number, total_rows FROM monitor_windows
+       WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4 AND variant = $5
+       ORDER BY number DESC LIMIT 1) AS newest ON true
+     RETURNING number, total_rows AS "totalRows"`,
     [
       ...[...keyOf(at), window.variant, new Date(window.firstMs), new Date(window.lastMs), new Date(window.atMs)],
       ...[window.rows, Buffer.from(window.sketch)],
     ],
   );
-  const number = rows[0]?.number ?? 0;
+  const [stored] = rows;
+  if (stored === undefined) throw new Error("broken invariant: a window that was inserted has a number");
+  const { number } = stored;
   await tx.query(
     `UPDATE monitor_windows SET sketch = NULL
      WHERE tenant = $1 AND environment = $2 AND target = $3 AND name = $4 AND variant = $5
        AND number <= $6 AND number > $6 - 8 AND sketch IS NOT NULL`,
     [...keyOf(at), window.variant, number - window.keepSketches],
   );
-  return number;
+  return stored;
 }
 
 export async function readState(

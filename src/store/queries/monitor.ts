@@ -102,17 +102,22 @@ export interface CellRow extends NewCell {
   id: number;
 }
 
+/** Answers their ids. */
 export async function insertCells(
   tx: Transaction,
   { at, host }: { at: EndpointKey; host: string },
   cells: readonly NewCell[],
-): Promise<void> {
-  for (const { variant, firstMs, lastMs, rows, sketch } of cells)
-    await tx.query(
+): Promise<number[]> {
+  const ids: number[] = [];
+  for (const { variant, firstMs, lastMs, rows, sketch } of cells) {
+    const stored = await tx.query<{ id: number }>(
       `INSERT INTO monitor_cells (tenant, environment, target, name, variant, host, first_at, last_at, rows, sketch)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`,
       [...keyOf(at), variant, host, new Date(firstMs), new Date(lastMs), rows, Buffer.from(sketch)],
     );
+    ids.push(...stored.rows.map(({ id }) => id));
+  }
+  return ids;
 }
 
 /** The cells that are in no window yet, of all hosts, in the order of what they are about. */

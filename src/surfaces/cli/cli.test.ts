@@ -54,7 +54,7 @@ describe("mistakes on the command line", () => {
     [["help", "plan", "bogus"], /^continuum: unknown command 'plan bogus', help, must be one of/],
     [["bogus"], /^continuum: unknown command 'bogus', see --help\n$/],
     [["submit"], /^continuum: unknown command 'submit', did you mean plan submit\?\n$/],
-    [["start", "--role", "workr"], /Allowed choices are all, api, worker, serve\., did you mean worker\?\n$/],
+    [["start", "--role", "workr"], /Allowed choices are all, api, worker, serve, monitor\., did you mean worker\?\n$/],
     [["plan", "check"], /^continuum: -f, --file <file> is missing, plan check, it is the plan/],
     [["plan", "check", "--fil", "x"], /^continuum: unknown option '--fil', did you mean --file, --fix\?\n$/],
     [["plan", "check", "-f"], /^continuum: option '-f, --file <file>' argument missing/],

@@ -5,7 +5,7 @@ import type { DoctorFinding } from "../../core/doctor/finding.ts";
 import type { TargetName } from "../../core/plan/schema.ts";
 import type { Io } from "./io.ts";
 
-export const START_ROLES = ["all", "api", "worker", "serve"] as const;
+export const START_ROLES = ["all", "api", "worker", "serve", "monitor"] as const;
 export type StartRole = (typeof START_ROLES)[number];
 
 export interface StartOptions {

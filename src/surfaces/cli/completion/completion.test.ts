@@ -91,7 +91,7 @@ describe.skipIf(!has("bash"))("in bash", () => {
     [["plan", "check", "--output", "=", "js"], ["json"]],
     [
       ["start", "--role", ""],
-      ["all", "api", "worker", "serve"],
+      ["all", "api", "worker", "serve", "monitor"],
     ],
     [["endpoint", "get", "-e", "stag"], ["staging"]],
     [["artifact", "import", "plan.y"], ["plan.yaml"]],

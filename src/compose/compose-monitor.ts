@@ -1,0 +1,40 @@
+import { join } from "node:path";
+import type { Config } from "../config/schema.ts";
+import { BaselineBook } from "../engine/monitor/baseline-book.ts";
+import { profileBaseline } from "../engine/monitor/profile-baseline.ts";
+import { startMonitorRole } from "../roles/monitor-role.ts";
+import type { ProgramLog } from "../roles/program-log.ts";
+import type { RunningRole } from "../roles/role-process.ts";
+import { clockProblem } from "../store/database-clock.ts";
+import { composeCapture } from "./compose-capture.ts";
+import { closing, composeParts } from "./control-plane.ts";
+
+/** What reads the captures of this host, beside the data plane that writes them. */
+export async function composeMonitor(config: Config, log: ProgramLog): Promise<RunningRole> {
+  const { parts, clock, close } = await composeParts(config, {
+    log,
+    connections: 2,
+    role: "worker",
+    loadPolicy: "when-asked",
+  });
+  const { opsHost } = config.monitor;
+  return composeCapture(config)
+    .then(({ pseudonymKey }) =>
+      startMonitorRole({
+        parts: {
+          ...parts,
+          host: config.hostName,
+          captureDir: join(config.dataDir, "capture"),
+          captureKey: pseudonymKey,
+          baselines: new BaselineBook({ ...parts, profile: profileBaseline }),
+        },
+        ...{ opsHost, opsPort: monitorOpsPort(config), clockProblem: () => clockProblem(clock), close },
+      }),
+    )
+    .catch(closing(close));
+}
+
+/** The one before the first worker's; where those are any free ones, so is this. */
+function monitorOpsPort({ monitor, worker }: Config): number {
+  return monitor.opsPort ?? Math.max(0, worker.opsPort - 1);
+}
