@@ -13,6 +13,8 @@ export interface ProfileOptions {
    * are those of a uniform sample of the rows. 8 bytes each.
    */
   valuesMax?: number;
+  /** Columns that are left out, as if the table had none of them. */
+  ignore?: readonly string[];
   /** Columns whose values belong together row by row: label, prediction, probability, facet, group. */
   answers?: readonly string[];
 }
@@ -37,21 +39,26 @@ export class DatasetProfiler {
   readonly #valuesMax: number;
   readonly #columns: ColumnAccumulator[] = [];
   readonly #answers: AnswerSample;
+  readonly #ignored: ReadonlySet<string>;
   #sample: SampledRows | undefined;
   #rows = 0;
 
-  constructor({ valuesMax = VALUES_MAX, answers = [] }: ProfileOptions = {}) {
+  constructor({ valuesMax = VALUES_MAX, answers = [], ignore = [] }: ProfileOptions = {}) {
     this.#valuesMax = valuesMax;
     this.#answers = new AnswerSample(answers);
+    this.#ignored = new Set(ignore);
   }
 
   add(batch: TableBatch): void {
     this.#sample ??= SampledRows.forColumns(batch.names.length, this.#valuesMax);
     const places = this.#sample.places(batch.rows);
+    let kept = 0;
     for (const [at, name] of batch.names.entries()) {
-      const column = this.#columns[at] ?? new ColumnAccumulator(name, this.#rows, this.#sample.capacity);
-      this.#columns[at] = column;
+      if (this.#ignored.has(name)) continue;
+      const column = this.#columns[kept] ?? new ColumnAccumulator(name, this.#rows, this.#sample.capacity);
+      this.#columns[kept] = column;
       column.add(batch.columns[at] ?? [], places);
+      kept += 1;
     }
     this.#answers.add(batch);
     this.#rows += batch.rows;

@@ -5,6 +5,7 @@ import { backupGroup, migrateGroup } from "./backup-specs.ts";
 import { doctorGroup } from "./doctor-specs.ts";
 import { artifactGroup, endpointGroup } from "./endpoint-specs.ts";
 import { evidenceGroup, keysGroup } from "./evidence-specs.ts";
+import { monitorGroup } from "./monitor-specs.ts";
 import { personGroup } from "./people-specs.ts";
 import { planGroup } from "./plan-specs.ts";
 import { breakerGroup, policyGroup, pricesGroup } from "./policy-specs.ts";
@@ -25,6 +26,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   mfaGroup,
   endpointGroup,
   artifactGroup,
+  monitorGroup,
   attestGroup,
   packageGroup,
   signGroup,

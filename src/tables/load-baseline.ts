@@ -1,0 +1,53 @@
+import { Worker } from "node:worker_threads";
+import { ContinuumError, type Parsed } from "../core/error.ts";
+import type { ProfileOptions } from "../core/monitor/dataset/dataset-profiler.ts";
+import type { BaselineRequest } from "./baseline-thread.ts";
+import type { Baseline } from "./read-baseline.ts";
+import type { TableLimits } from "./read-table.ts";
+
+/** What a baseline that somebody imported may take: it is a stranger's file, and a small one can unpack to anything. */
+const LIMITS: TableLimits = { rowsMax: 5_000_000, cellsMax: 50_000_000, unpackedBytesMax: 1024 * 1024 * 1024 };
+const HEAP_MB_MAX = 1024;
+const SECONDS_MAX = 120;
+
+/** Sources run as they are and a package runs compiled: the thread's file has this file's own extension. */
+const ENTRY = new URL(`./baseline-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+
+/**
+ * The profiles of a baseline artifact: a table (CSV, JSON Lines, Parquet) or a statistics.json. It is read in a thread
+ * of its own, with bounded memory and time, so that no file keeps a process from its other work or ends it. A file that
+ * cannot be read is a problem in one line; it holds nothing of the table.
+ */
+export async function loadBaseline(
+  bytes: Uint8Array,
+  { secondsMax = SECONDS_MAX, ...options }: ProfileOptions & TableLimits & { secondsMax?: number } = {},
+): Promise<Parsed<Baseline>> {
+  const request: BaselineRequest = { bytes, options: { ...LIMITS, ...options } };
+  const thread = new Worker(ENTRY, {
+    workerData: request,
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
+    // Nothing of the process's secrets is needed for reading a table.
+    env: {},
+    stdin: false,
+  });
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await new Promise<Parsed<Baseline>>((resolve, reject) => {
+      timer = setTimeout(() => resolve(refused(`it cannot be read within ${secondsMax} seconds`)), secondsMax * 1000);
+      thread.once("message", resolve);
+      thread.once("error", (error: NodeJS.ErrnoException) => {
+        if (error.code === "ERR_WORKER_OUT_OF_MEMORY")
+          resolve(refused(`it needs more than ${HEAP_MB_MAX} MiB to be read`));
+        else reject(error);
+      });
+      thread.once("exit", () => reject(new ContinuumError("baseline-unread", "the thread ended without an answer")));
+    });
+  } finally {
+    clearTimeout(timer);
+    await thread.terminate();
+  }
+}
+
+function refused(message: string): Parsed<never> {
+  return { ok: false, problem: { path: "", message } };
+}
