@@ -9,7 +9,7 @@ import type {
 import { total } from "../statistics/chi-square.ts";
 
 /** Parts of a column of numbers over which shares are compared. */
-export const PARTS = 20;
+const PARTS = 20;
 
 /** Both samples in the same cells. */
 export interface Cells {
@@ -38,39 +38,36 @@ export const baselineValues = (profile: ColumnProfile): number =>
 export const currentValues = (counts: ColumnCounts): number =>
   counts.kind === "number" ? total(counts.bins) : total(counts.categories) + counts.otherRows;
 
-/** The cells that distances are taken over: twenty parts of equally many rows of the baseline, or the categories. */
+/**
+ * The cells that distances are taken over: the categories; of a column of numbers with few different values, such as
+ * flags and ratings, each of its bins; of others twenty parts of equally many rows of the baseline.
+ */
 export function cellsOf(pair: ColumnPair): Cells {
   return pair.kind === "number" ? partsOf(pair.profile, pair.counts) : categoriesOf(pair.profile, pair.counts);
 }
 
 function partsOf(profile: NumberProfile, counts: NumberCounts): Cells {
-  const enough = total(profile.counts) / PARTS;
+  const filled = profile.counts.reduce((bins, count) => bins + (count > 0 ? 1 : 0), 0);
+  const enough = filled <= 2 * PARTS ? 0 : total(profile.counts) / PARTS;
   const cells: Cells = { baseline: [], current: [] };
   let before = 0;
   let now = 0;
-  for (let bin = 0; bin < profile.counts.length; bin++) {
-    before += profile.counts[bin] ?? 0;
-    now += counts.bins[bin] ?? 0;
-    // Half a row of slack: a share that is not a whole number of rows would make every part one row too large.
-    if (before < enough - 0.5 && bin < profile.counts.length - 1) continue;
+  const close = (): void => {
     cells.baseline.push(before);
     cells.current.push(now);
     before = 0;
     now = 0;
-  }
-  return joinSmallEnd(cells, enough / 2);
-}
-
-/** The last part may have got few rows or none; it belongs to its neighbour then. */
-function joinSmallEnd(cells: Cells, least: number): Cells {
-  const end = cells.baseline.length - 1;
-  const before = cells.baseline[end] ?? 0;
-  if (end === 0 || before >= least) return cells;
-  const now = cells.current[end] ?? 0;
-  return {
-    baseline: cells.baseline.slice(0, end).map((count, cell) => (cell === end - 1 ? count + before : count)),
-    current: cells.current.slice(0, end).map((count, cell) => (cell === end - 1 ? count + now : count)),
   };
+  for (let bin = 0; bin < profile.counts.length; bin++) {
+    // A value that many rows share is not to vanish among its neighbours.
+    if ((profile.counts[bin] ?? 0) >= enough && before + now > 0) close();
+    before += profile.counts[bin] ?? 0;
+    now += counts.bins[bin] ?? 0;
+    // Half a row of slack: a share that is not a whole number of rows would make every part one row too large.
+    if (before >= enough - 0.5 && before + now > 0) close();
+  }
+  if (before + now > 0) close();
+  return cells;
 }
 
 /**

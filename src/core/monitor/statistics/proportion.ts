@@ -100,6 +100,12 @@ export function shareAbove(current: CountOf, baseline: CountOf): number {
   return hypergeometricAtLeast(current.hits, urn);
 }
 
+/** Fisher's exact test that two shares differ, in either direction: twice the chance of the rarer side, at most 1. */
+export function sharesDiffer(a: CountOf, b: CountOf): number {
+  const below = shareAbove({ hits: a.of - a.hits, of: a.of }, { hits: b.of - b.hits, of: b.of });
+  return Math.min(1, 2 * Math.min(shareAbove(a, b), below));
+}
+
 /**
  * The chance that at least `outside` of `current` values lie outside of the range of `baseline` others of the same
  * continuous distribution, whatever that is. The two outer gaps of a sample hold as many values as any two neighbouring

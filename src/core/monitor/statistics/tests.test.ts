@@ -93,20 +93,24 @@ describe("which Kolmogorov-Smirnov chance is taken", () => {
 const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
 
 describe("cells that are too small for chi-square", () => {
-  test("ordered ones join their neighbours until both samples are expected to have five rows in each", () => {
-    const merged = mergeSmallCells([4, 4, 4, 4, 4, 4, 1], [1, 1, 1, 1, 1, 1, 0], { ordered: true, cellsMax: 20 });
-    expect(merged).toEqual({ baseline: [25], current: [6] });
-    const more = mergeSmallCells([40, 40, 40, 40, 1], [10, 10, 0, 10, 0], { ordered: true, cellsMax: 3 });
-    expect(more).toEqual({ baseline: [80, 81], current: [20, 10] });
+  test("ordered ones join their neighbours until the smaller sample is expected to have twenty rows in each", () => {
+    expect(mergeSmallCells([16, 16, 16, 16, 16, 1], [4, 4, 4, 4, 4, 0], { ordered: true })).toEqual({
+      baseline: [81],
+      current: [20],
+    });
+    expect(mergeSmallCells([60, 60, 60, 60, 1], [20, 40, 10, 20, 0], { ordered: true })).toEqual({
+      baseline: [60, 60, 121],
+      current: [20, 40, 30],
+    });
   });
 
   test("rare categories become one, and with too few rows for that, part of the least frequent other", () => {
     const many = Array.from({ length: 40 }, () => 1);
-    expect(mergeSmallCells([100, 60, ...many], [100, 60, ...many], { ordered: false, cellsMax: 99 })).toEqual({
+    expect(mergeSmallCells([100, 60, ...many], [100, 60, ...many], { ordered: false })).toEqual({
       baseline: [100, 60, 40],
       current: [100, 60, 40],
     });
-    expect(mergeSmallCells([100, 60, 1], [100, 60, 0], { ordered: false, cellsMax: 99 })).toEqual({
+    expect(mergeSmallCells([100, 60, 1], [100, 60, 0], { ordered: false })).toEqual({
       baseline: [100, 61],
       current: [100, 60],
     });
@@ -118,7 +122,7 @@ describe("cells that are too small for chi-square", () => {
       const baseline = [...numbers.subarray(0, 30)].map((number) => Math.floor(number ** 6 * 200));
       const current = [...numbers.subarray(30)].map((number) => Math.floor(number ** 9 * 50));
       for (const ordered of [true, false]) {
-        const merged = mergeSmallCells(baseline, current, { ordered, cellsMax: 20 });
+        const merged = mergeSmallCells(baseline, current, { ordered });
         expect([total(merged.baseline), total(merged.current)]).toEqual([total(baseline), total(current)]);
       }
     }
@@ -127,7 +131,7 @@ describe("cells that are too small for chi-square", () => {
   test("empty samples and a single cell say nothing", () => {
     expect(chiSquareTwoSamples([0, 0], [3, 4]).pValue).toBe(1);
     expect(chiSquareTwoSamples([9], [4])).toEqual({ statistic: 0, degrees: 0, pValue: 1, cramersV: 0 });
-    expect(mergeSmallCells([0, 0], [3, 4], { ordered: false, cellsMax: 9 })).toEqual({ baseline: [0], current: [7] });
+    expect(mergeSmallCells([0, 0], [3, 4], { ordered: false })).toEqual({ baseline: [0], current: [7] });
   });
 });
 
