@@ -1,4 +1,3 @@
-import { baselineFit } from "../core/baseline/baseline-fit.ts";
 import { ContinuumError } from "../core/error.ts";
 import { canonicalPlan, sha256Digest } from "../core/plan/canonical.ts";
 import type { Plan } from "../core/plan/schema.ts";
@@ -6,6 +5,7 @@ import type { Facts } from "../core/policy/decision.ts";
 import type { Rollout } from "../core/rollout/rollout.ts";
 import type { ArtifactInfo } from "../drivers/artifacts/artifacts.ts";
 import type { Queryable } from "../store/database.ts";
+import { checkBaseline } from "./baseline-check.ts";
 import type { EngineParts } from "./engine.ts";
 import { type CountingPiece, gatherPieces } from "./evidence-pieces.ts";
 import { storeDigest } from "./evidence-subjects.ts";
@@ -133,7 +133,7 @@ async function addArtifactAndBaseline(
     facts.evidenceProblems.baseline = "The baseline's stored bytes are not those of its digest.";
     return;
   }
-  const fit = baselineFit({ model, baseline, monitor });
+  const fit = await checkBaseline({ model, baseline, monitor });
   if (fit.fits) facts.evidence.baseline = true;
   else facts.evidenceProblems.baseline = fit.problem;
 }

@@ -2,12 +2,16 @@ import { Worker } from "node:worker_threads";
 import { ContinuumError, type Parsed } from "../core/error.ts";
 import type { ProfileOptions } from "../core/monitor/dataset/dataset-profiler.ts";
 import type { BaselineRequest } from "./baseline-thread.ts";
-import type { Baseline } from "./read-baseline.ts";
+import { type Baseline, readBaseline } from "./read-baseline.ts";
 import type { TableLimits } from "./read-table.ts";
+import { parsedTable } from "./table-error.ts";
 
 /** What a baseline that somebody imported may take: it is a stranger's file, and a small one can unpack to anything. */
 const LIMITS: TableLimits = { rowsMax: 5_000_000, cellsMax: 50_000_000, unpackedBytesMax: 1024 * 1024 * 1024 };
+const BYTES_MAX = 256 * 1024 * 1024;
 const HEAP_MB_MAX = 1024;
+/** So much text is read faster than a thread starts; a packed file may unpack to anything. */
+const IN_PLACE_BYTES_MAX = 128 * 1024;
 const SECONDS_MAX = 120;
 
 /** Sources run as they are and a package runs compiled: the thread's file has this file's own extension. */
@@ -22,7 +26,13 @@ export async function loadBaseline(
   bytes: Uint8Array,
   { secondsMax = SECONDS_MAX, ...options }: ProfileOptions & TableLimits & { secondsMax?: number } = {},
 ): Promise<Parsed<Baseline>> {
+  if (bytes.length > BYTES_MAX)
+    return refused(
+      `a baseline has at most ${BYTES_MAX} bytes, and this one has ${bytes.length}; a sample of it will do`,
+    );
   const request: BaselineRequest = { bytes, options: { ...LIMITS, ...options } };
+  if (bytes.length <= IN_PLACE_BYTES_MAX && !isPacked(bytes))
+    return parsedTable(() => readBaseline(bytes, request.options));
   const thread = new Worker(ENTRY, {
     workerData: request,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
@@ -46,6 +56,11 @@ export async function loadBaseline(
     clearTimeout(timer);
     await thread.terminate();
   }
+}
+
+/** Parquet or gzip. */
+function isPacked(bytes: Uint8Array): boolean {
+  return (bytes[0] === 0x1f && bytes[1] === 0x8b) || Buffer.from(bytes.subarray(0, 4)).toString("latin1") === "PAR1";
 }
 
 function refused(message: string): Parsed<never> {

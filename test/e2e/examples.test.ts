@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { baselineFit } from "../../src/core/baseline/baseline-fit.ts";
+import { checkBaseline } from "../../src/engine/baseline-check.ts";
 import { trainModels } from "../../src/quickstart/training/train-models.ts";
 import { runForTest } from "../../src/surfaces/cli/testing/run-for-test.ts";
 
@@ -65,12 +65,11 @@ describe("examples/first-plan", () => {
     }
   });
 
-  it("has a baseline that fits the model, by its columns and by its groups", () => {
+  it("has a baseline that fits the model, by its columns and by its groups", async () => {
     const [model, baseline] = ["model.onnx", "baseline.csv"].map((file) => readFileSync(join(folder, file)));
     const monitor = { modelQuality: { label: "malignant" }, bias: { facet: "size_group" } };
-    expect(baselineFit({ model: model ?? Buffer.of(), baseline: baseline ?? Buffer.of(), monitor } as never)).toEqual({
-      fits: true,
-    });
+    const given = { model: model ?? Buffer.of(), baseline: baseline ?? Buffer.of(), monitor };
+    expect(await checkBaseline(given as never)).toEqual({ fits: true });
   });
 });
 

@@ -1,15 +1,12 @@
+import type { ColumnFacts } from "../monitor/dataset/feature-statistics.ts";
 import type { Plan } from "../plan/schema.ts";
 import { type ModelInput, readModelInputs } from "./model-inputs.ts";
-import { type Column, readColumns } from "./table-columns.ts";
 
 /**
  * Whether a monitor's baseline is a table of what the model takes: level *full* of CP-1. Drift is measured column by
  * column against it, so a column that is missing, too many or of another type would be measured against nothing.
  */
 export type BaselineFit = { fits: true } | { fits: false; problem: string };
-
-/** A worker reads the table in one go: a larger one would keep it from everything else for longer than it may be silent. */
-export const BASELINE_BYTES_MAX = 32 * 1024 * 1024;
 
 type Monitor = Plan["spec"]["monitor"];
 
@@ -18,17 +15,16 @@ type Monitor = Plan["spec"]["monitor"];
  * so may the facet whose groups are compared, for it need not be given to the model. A model with one input of several
  * values knows no names of columns: there the number and the kind of the columns is what can be compared.
  */
-export function baselineFit(given: { model: Uint8Array; baseline: Uint8Array; monitor: Monitor }): BaselineFit {
-  if (given.baseline.length > BASELINE_BYTES_MAX) {
-    return misfit(`A baseline has at most ${BASELINE_BYTES_MAX} bytes, and this one has ${given.baseline.length}.`);
-  }
+export function baselineFit(given: {
+  model: Uint8Array;
+  columns: readonly ColumnFacts[];
+  monitor: Monitor;
+}): BaselineFit {
   const inputs = readModelInputs(given.model);
   if (!inputs.ok) return misfit(sentence(inputs.problem.message));
-  const table = readColumns(given.baseline);
-  if (!table.ok) return misfit(sentence(table.problem.message));
   const label = given.monitor?.modelQuality?.["label"];
   const facet = given.monitor?.bias?.["facet"];
-  const columns = table.value.columns.filter(({ name }) => name !== label);
+  const columns = given.columns.filter(({ name }) => name !== label);
   const [only] = inputs.value;
   const named = columns.find(({ name }) => name === only?.name);
   const isWide = inputs.value.length === 1 && named === undefined;
@@ -36,7 +32,7 @@ export function baselineFit(given: { model: Uint8Array; baseline: Uint8Array; mo
 }
 
 /** One tensor of rows by columns, in the table's order. */
-function fitsWide(columns: Column[], input: ModelInput, facet: unknown): BaselineFit {
+function fitsWide(columns: readonly ColumnFacts[], input: ModelInput, facet: unknown): BaselineFit {
   const width = widthOf(input);
   if (width === undefined) return misfit(`The model's input "${input.name}" is no row of values.`);
   const without = columns.filter(({ name }) => name !== facet);
@@ -50,7 +46,7 @@ function fitsWide(columns: Column[], input: ModelInput, facet: unknown): Baselin
   return firstMisfit(features.map((column) => typeProblem(column, input)));
 }
 
-function fitsByName(columns: Column[], inputs: ModelInput[], facet: unknown): BaselineFit {
+function fitsByName(columns: readonly ColumnFacts[], inputs: ModelInput[], facet: unknown): BaselineFit {
   const byName = new Map(columns.map((column) => [column.name, column]));
   const wanted = new Set(inputs.map(({ name }) => name));
   const extra = columns.find(({ name }) => !wanted.has(name) && name !== facet);
@@ -73,26 +69,30 @@ function widthOf({ shape }: ModelInput): number | null | undefined {
   return shape.length === 2 ? (shape[1] ?? null) : undefined;
 }
 
-function typeProblem(column: Column, { values }: ModelInput): string | null {
+function typeProblem(column: ColumnFacts, { values }: ModelInput): string | null {
   const name = shown(column.name);
   switch (values) {
     case "text":
       return null;
     case "real":
-      return column.isNumeric
+      return isNumeric(column)
         ? null
         : `The model takes numbers, and the baseline's column "${name}" holds something else.`;
     case "integer":
-      return column.isWhole && !column.hasEmpty
+      return isNumeric(column) && column.kinds.fractional === 0 && column.kinds.missing === 0
         ? null
         : `The model takes whole numbers, and the baseline's column "${name}" holds something else.`;
     case "bool":
-      return column.isBoolean && !column.hasEmpty
+      return column.isTruth && column.kinds.missing === 0
         ? null
         : `The model takes true and false, and the baseline's column "${name}" holds something else.`;
     case "other":
       return "The model takes values of a type that no table holds.";
   }
+}
+
+function isNumeric({ kinds }: ColumnFacts): boolean {
+  return kinds.text === 0 && kinds.truth === 0;
 }
 
 function firstMisfit(problems: readonly (string | null)[]): BaselineFit {
