@@ -8,6 +8,7 @@ import { SimulatedTarget } from "../drivers/target/simulated/simulated-target.ts
 import type { Target } from "../drivers/target/target.ts";
 import { createCredentialSync } from "../engine/credential-sync.ts";
 import type { EngineParts } from "../engine/engine.ts";
+import { monitorMetrics } from "../engine/monitor/monitor-metrics.ts";
 import { readPolicyInForce } from "../engine/policy-book.ts";
 import { createReconciler } from "../engine/reconcile.ts";
 import { startApiRole } from "../roles/api-role.ts";
@@ -67,12 +68,14 @@ export async function composeApi(
 
 /** A worker, with what it brings this host's targets to. */
 export async function composeWorker(config: Config, log: ProgramLog): Promise<RunningRole> {
-  const { parts, local, clock, close } = await composeParts(config, {
+  const { parts: shared, local, clock, close } = await composeParts(config, {
     log,
     connections: 4,
     role: "worker",
     loadPolicy: "when-asked",
   });
+  // Where no monitor runs, it has no part in a verdict; where one should and does not, nothing passes.
+  const parts = config.monitor.enabled ? { ...shared, monitorMetrics: monitorMetrics(shared) } : shared;
   await settleFirstPolicies(parts, await listTenants(parts.database).catch(closing(close))).catch(closing(close));
   const reconcile = createReconciler({ parts, host: config.hostName, sink: local });
   const syncCredentials = createCredentialSync(parts, local);
