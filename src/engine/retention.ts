@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Transaction } from "../store/database.ts";
+import { removeGroundTruth } from "../store/queries/ground-truth.ts";
 import { removeMonitoring } from "../store/queries/monitor-windows.ts";
 import {
   lastSweepMs,
@@ -52,6 +53,7 @@ export async function sweepDatabase(parts: RetentionParts, policy: RetentionPoli
     await removeAll(parts, { kind: "webhook-deliveries", days: policy.deliveriesDays }, rowsOf(removeDeliveries));
     await removeAll(parts, { kind: "jobs", days: policy.eventsDays }, rowsOf(removeJobs));
     await removeAll(parts, { kind: "monitoring", days: policy.monitorDays }, rowsOf(removeMonitoring));
+    await removeAll(parts, { kind: "ground-truth", days: policy.monitorDays }, rowsOf(removeGroundTruth));
   });
 }
 

@@ -8,6 +8,7 @@ import type { EndpointKey } from "../../store/queries/admission.ts";
 import { type JoinedRow, joinDue, markCounted } from "../../store/queries/ground-truth.ts";
 import type { QualityState } from "./quality-state.ts";
 import { byCell, cellOf, storeCell } from "./record-predictions.ts";
+import { UNTIMED_SECONDS } from "./sampling.ts";
 
 /** Answers that are joined with their truth in one transaction, at most. */
 export const JOINED_MAX = 5000;
@@ -33,7 +34,8 @@ export async function countDue(tx: Transaction, of: DueOf, state: QualityState):
   const isTimed = horizonSeconds > 0;
   const toMs = isTimed ? nowMs - horizonSeconds * 1000 - READ_LAG_MS : nowMs;
   const joined = await joinDue(tx, at, {
-    ...{ rollout, toMs, horizonSeconds: isTimed ? horizonSeconds : null, limit: JOINED_MAX },
+    ...{ rollout, toMs, horizonSeconds: isTimed ? horizonSeconds : null },
+    ...{ giveUpMs: nowMs - UNTIMED_SECONDS * 1000, limit: JOINED_MAX },
   });
   const { rows, upToMs, more } = wholeMoments(joined, toMs);
   for (const [{ arm, hourMs }, part] of byCell(rows, rollout)) {

@@ -13,7 +13,7 @@ import {
 import type { PredictionBatch, PredictionRow } from "./prediction-row.ts";
 import { QualityCell } from "./quality-cell.ts";
 import { qualityStateOf } from "./quality-state.ts";
-import { HOUR_MS, Sampler } from "./sampling.ts";
+import { HOUR_MS, keptPerHour, Sampler } from "./sampling.ts";
 
 /**
  * Keeps what was answered until its truth is known, and counts at once what needs no truth. In the transaction that
@@ -26,7 +26,10 @@ export async function recordPredictions(
   if ((settings.modelQuality === null && settings.bias === null) || rows.length === 0) return;
   const atMs = Math.max(...rows.map((row) => row.atMs));
   const state = qualityStateOf(await lockQualityState(tx, at, { rollout, atMs }));
-  const sampler = new Sampler(state.sampling, atMs);
+  const sampler = new Sampler(state.sampling, {
+    nowMs: atMs,
+    perHour: keptPerHour(settings.modelQuality?.horizonSeconds ?? 0),
+  });
   const read = rows.map((row) => readable(row, settings));
   for (const [key, part] of byCell(read, rollout)) {
     const { arm, hourMs } = key;

@@ -1,9 +1,18 @@
 import { createHash } from "node:crypto";
 import type { QualityState } from "./quality-state.ts";
 
-/** Answers of one rollout that are kept in an hour, at most: about 30 a second. */
-export const KEPT_PER_HOUR_MAX = 100_000;
+/** Answers of one rollout that wait for their truth, about, and how many of them may come in one hour. */
+const WAITING_MAX = 1_000_000;
+const PER_HOUR = { least: 1000, most: 100_000 };
 export const HOUR_MS = 3_600_000;
+/** Without a horizon truth is waited for this long. */
+export const UNTIMED_SECONDS = 7 * 24 * 3600;
+
+/** How many answers an hour are kept: the longer they wait, the fewer. */
+export function keptPerHour(horizonSeconds: number): number {
+  const hours = (horizonSeconds === 0 ? UNTIMED_SECONDS : horizonSeconds) / 3600;
+  return Math.max(PER_HOUR.least, Math.min(PER_HOUR.most, Math.floor(WAITING_MAX / hours)));
+}
 
 /**
  * Which requests are kept until their truth is known. By a hash of the inference's pseudonym alone, so that neither what
@@ -12,8 +21,10 @@ export const HOUR_MS = 3_600_000;
  */
 export class Sampler {
   readonly #sampling: QualityState["sampling"];
+  readonly #perHour: number;
 
-  constructor(before: QualityState["sampling"], nowMs: number) {
+  constructor(before: QualityState["sampling"], { nowMs, perHour }: { nowMs: number; perHour: number }) {
+    this.#perHour = perHour;
     const hourMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS;
     this.#sampling =
       before.hourMs === hourMs ? { ...before } : { hourMs, kept: 0, halvings: Math.max(0, before.halvings - 1) };
@@ -27,7 +38,7 @@ export class Sampler {
   add(kept: number): void {
     const sampling = this.#sampling;
     sampling.kept += kept;
-    while (sampling.kept >= KEPT_PER_HOUR_MAX * (1 - 2 ** -(sampling.halvings + 1))) sampling.halvings += 1;
+    while (sampling.kept >= this.#perHour * (1 - 2 ** -(sampling.halvings + 1))) sampling.halvings += 1;
   }
 
   get share(): number {

@@ -2,7 +2,10 @@ import type { Queryable, Transaction } from "../database.ts";
 import type { EndpointKey } from "./admission.ts";
 import type { Removed } from "./retention.ts";
 
-/** Truth about answers: what was told, what waits for it, and what became of both. */
+/**
+ * Truth about answers: what was told, what waits for it, and what became of both. `OFFSET 0` keeps a join from being
+ * planned as all rows of the endpoint against all: of a table that has just been filled the planner knows nothing.
+ */
 
 export interface TruthRow {
   /** The pseudonym of the inference. */
@@ -35,8 +38,8 @@ export async function takeTruths(
          AS g (inference, row_number, label, facet, comparison_group, known_at)
      ), before AS (
        SELECT t.inference, t.row_number, t.counted_at IS NOT NULL AS counted, t.label = g.label AS same
-       FROM given g JOIN ground_truths t ON (t.tenant, t.environment, t.target, t.name) = ($1, $2, $3, $4)
-         AND (t.inference, t.row_number) = (g.inference, g.row_number)
+       FROM given g, LATERAL (SELECT * FROM ground_truths t WHERE (t.tenant, t.environment, t.target, t.name) = ($1, $2, $3, $4)
+         AND (t.inference, t.row_number) = (g.inference, g.row_number) OFFSET 0) AS t
      ), stored AS (
        INSERT INTO ground_truths AS t
          (tenant, environment, target, name, inference, row_number, label, facet, comparison_group, known_at, received_at)
@@ -119,6 +122,8 @@ export async function insertPredictions(
 /** An answer with what is known of its truth; `label` is null where nothing was known in time. */
 export interface JoinedRow extends NewPrediction {
   label: string | null;
+  /** Where the answer's row lies; it holds until the transaction ends, because such a row never changes. */
+  place: string;
 }
 
 export interface JoinOf {
@@ -127,25 +132,26 @@ export interface JoinOf {
   toMs: number;
   /**
    * Truth that was known so long after the request at the latest; null takes whatever is known, and only answers that
-   * have some.
+   * have some or that are older than `giveUpMs`.
    */
   horizonSeconds: number | null;
+  giveUpMs: number;
   limit: number;
 }
 
 /** Oldest first. The facet and the group that came with the label go before those that were captured. */
 export async function joinDue(tx: Transaction, at: EndpointKey, of: JoinOf): Promise<JoinedRow[]> {
   const { rows } = await tx.query<Omit<JoinedRow, "atMs"> & { at: Date }>(
-    `SELECT p.inference, p.row_number AS row, p.variant, p.probability, p.at, p.predicted, p.value, p.score,
+    `SELECT p.ctid::text AS place, p.inference, p.row_number AS row, p.variant, p.probability, p.at, p.predicted, p.value, p.score,
        coalesce(t.facet, p.facet) AS facet, coalesce(t.comparison_group, p.comparison_group) AS group, t.label
-     FROM inference_predictions p LEFT JOIN ground_truths t
-       ON (t.tenant, t.environment, t.target, t.name) = (p.tenant, p.environment, p.target, p.name)
+     FROM inference_predictions p LEFT JOIN LATERAL (SELECT * FROM ground_truths t
+       WHERE (t.tenant, t.environment, t.target, t.name) = (p.tenant, p.environment, p.target, p.name)
          AND (t.inference, t.row_number) = (p.inference, p.row_number)
-         AND ($7::float8 IS NULL OR t.known_at <= p.at + make_interval(secs => $7))
+         AND ($7::float8 IS NULL OR t.known_at <= p.at + make_interval(secs => $7)) OFFSET 0) AS t ON true
      WHERE (p.tenant, p.environment, p.target, p.name) = ($1, $2, $3, $4) AND p.rollout = $5 AND p.at <= $6
-       AND ($7::float8 IS NOT NULL OR t.label IS NOT NULL)
-     ORDER BY p.at LIMIT $8`,
-    [...keyOf(at), of.rollout, new Date(of.toMs), of.horizonSeconds, of.limit],
+       AND ($7::float8 IS NOT NULL OR t.label IS NOT NULL OR p.at < $8)
+     ORDER BY p.at LIMIT $9`,
+    [...keyOf(at), of.rollout, new Date(of.toMs), of.horizonSeconds, new Date(of.giveUpMs), of.limit],
   );
   return rows.map(({ at: requested, ...row }) => ({ ...row, atMs: requested.getTime() }));
 }
@@ -156,22 +162,17 @@ export async function markCounted(
   at: EndpointKey,
   { rollout, rows, atMs }: { rollout: string; rows: readonly JoinedRow[]; atMs: number },
 ): Promise<void> {
-  const places = (which: readonly JoinedRow[]) => [
-    which.map(({ inference }) => inference),
-    which.map(({ row }) => row),
-  ];
+  const labelled = rows.filter(({ label }) => label !== null);
   await tx.query(
-    `DELETE FROM inference_predictions p USING unnest($6::text[], $7::int[]) AS g (inference, row_number)
-     WHERE (p.tenant, p.environment, p.target, p.name) = ($1, $2, $3, $4) AND p.rollout = $5
-       AND (p.inference, p.row_number) = (g.inference, g.row_number)`,
-    [...keyOf(at), rollout, ...places(rows)],
+    "DELETE FROM inference_predictions WHERE ctid = ANY ($1::text[]::tid[]) AND tenant = $2 AND rollout = $3",
+    [rows.map(({ place }) => place), at.tenant, rollout],
   );
   await tx.query(
-    `UPDATE ground_truths t SET counted_at = coalesce(t.counted_at, $7)
-     FROM unnest($5::text[], $6::int[]) AS g (inference, row_number)
-     WHERE (t.tenant, t.environment, t.target, t.name) = ($1, $2, $3, $4)
-       AND (t.inference, t.row_number) = (g.inference, g.row_number)`,
-    [...keyOf(at), ...places(rows.filter(({ label }) => label !== null)), new Date(atMs)],
+    `UPDATE ground_truths SET counted_at = coalesce(counted_at, $7) WHERE ctid IN (
+       SELECT t.ctid FROM unnest($5::text[], $6::int[]) AS g (inference, row_number), LATERAL (
+         SELECT ctid FROM ground_truths t WHERE (t.tenant, t.environment, t.target, t.name) = ($1, $2, $3, $4)
+           AND (t.inference, t.row_number) = (g.inference, g.row_number) OFFSET 0) AS t)`,
+    [...[...keyOf(at), labelled.map(({ inference }) => inference), labelled.map(({ row }) => row)], new Date(atMs)],
   );
 }
 
