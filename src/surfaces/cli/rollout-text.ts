@@ -4,6 +4,7 @@ import type { Paint } from "./paint.ts";
 import { printable } from "./printable.ts";
 import type { Column } from "./text-table.ts";
 import { textRecord, textTable } from "./text-table.ts";
+import { watchWords } from "./watch-text.ts";
 
 export type RolloutView = OperationOutput<"rollouts.list">["items"][number];
 type Detail = OperationOutput<"rollouts.get">;
@@ -36,6 +37,8 @@ export function rolloutText(rollout: Detail, paint: Paint): string {
     "waits for": rollout.waitingFor ?? undefined,
     because: rollout.reason?.message,
     restores: rollout.restores ?? undefined,
+    watched: rollout.watch == null ? undefined : watchWords(rollout.watch),
+    "waits for a person": rollout.watch?.waitsFor ?? undefined,
     "plan digest": rollout.planDigest,
     proposer: rollout.proposer,
     created: rollout.createdAt,
