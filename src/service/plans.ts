@@ -10,12 +10,14 @@ import { planOfBytes } from "../engine/gate.ts";
 import { type Proposed, propose } from "../engine/proposal.ts";
 import { readEndpoint } from "../store/queries/endpoints.ts";
 import { readRollout } from "../store/queries/rollouts.ts";
+import { BaselineAdvice } from "./baseline-advice.ts";
 import type { Handlers, ServiceParts } from "./handler.ts";
 import { permissionsOf } from "./principal.ts";
 import { refuse } from "./refusal.ts";
 import { decisionView, type RolloutDetailView, rolloutDetailView } from "./rollout-view.ts";
 
 export function planHandlers(parts: ServiceParts): Handlers<"plans.check" | "plans.submit" | "plans.diff"> {
+  const advice = new BaselineAdvice(parts.artifacts);
   return {
     "plans.check": async ({ principal, input }) => {
       const plan = planOf(input.body, "");
@@ -23,7 +25,7 @@ export function planHandlers(parts: ServiceParts): Handlers<"plans.check" | "pla
       // As for a live rollout, whatever the plan says of a dry run.
       const digest = planDigest(plan);
       const question = { tenant, plan, planDigest: digest, gate: "propose" as const, principal: { kind } };
-      return decisionView(await decideNow(parts.database, parts, question));
+      return decisionView(await advice.on(tenant, plan, await decideNow(parts.database, parts, question)));
     },
 
     "plans.submit": async ({ principal, actor, input }) => {
@@ -33,7 +35,9 @@ export function planHandlers(parts: ServiceParts): Handlers<"plans.check" | "pla
       if (supersede && !permissionsOf(principal.roles).has("operate")) {
         refuse("forbidden", "To replace what is under way needs the permission operate, as aborting it does.");
       }
-      return proposedView(parts, await propose(parts, { tenant: principal.tenant, actor, plan, supersede }));
+      const proposed = await propose(parts, { tenant: principal.tenant, actor, plan, supersede });
+      const decision = await advice.on(principal.tenant, plan, proposed.decision);
+      return proposedView(parts, { ...proposed, decision });
     },
 
     "plans.diff": async ({ principal, input }) => {

@@ -47,6 +47,14 @@ async function ending(work: () => Promise<{ id: string }>): Promise<Rollout> {
   }
 }
 
+async function baselineAnswer(table: string) {
+  const plan = await planOf({ environment: "production", dryRun: false }, table);
+  const checked = await on.call("plans.check", ci, { body: plan });
+  const submitted = await submit(plan);
+  const advice = checked.findings.filter(({ path, level }) => path === "/spec/monitor/baseline" && level === "advise");
+  return { advice, checked, submitted };
+}
+
 async function dryRun(plan: PlanInput): Promise<Rollout> {
   return ending(() => submit({ ...plan, spec: { ...plan.spec, dryRun: true } }));
 }
@@ -128,6 +136,20 @@ describe("production, the full level", () => {
   test("without an image signature it is denied under CP-6", async () => {
     const image = `registry.example/models/churn@sha256:${"3".repeat(64)}`;
     expect(clauses(await production({ without: ["image-signature"], plan: { image } }))).toEqual(["CP-6"]);
+  });
+
+  test("a baseline that does not fit the model is advised against at once, and the decision stays what it is", async () => {
+    const [wrong, right] = await Promise.all(["a,b,c,churned\n1,2,3,0\n", BASELINE].map(baselineAnswer));
+    expect(wrong?.advice).toMatchObject([
+      {
+        clause: "AO-9",
+        path: "/spec/monitor/baseline",
+        message: expect.stringContaining("The model takes 2 values in a row, and the baseline has 3"),
+      },
+    ]);
+    expect(right?.advice).toEqual([]);
+    expect(wrong?.checked.decision).toBe(right?.checked.decision);
+    expect(wrong?.submitted.decision?.findings).toContainEqual(wrong?.advice[0]);
   });
 
   test("a baseline that does not fit the model is none, and the refusal says what does not fit", async () => {
