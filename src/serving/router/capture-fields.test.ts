@@ -5,12 +5,12 @@ const KEY = Buffer.alloc(32, 7);
 const fieldsOf = (rules: Partial<CaptureRules> = {}) =>
   new CaptureFields({ fields: PROTOCOL_FIELDS, textFields: [], pseudonymFields: [], pseudonymKey: KEY, ...rules });
 const json = (rules: Partial<CaptureRules>, body: unknown) =>
-  JSON.parse(fieldsOf(rules).json("acme", JSON.stringify(body)) ?? '"none"');
+  JSON.parse(fieldsOf(rules).json("acme", JSON.stringify(body))?.data ?? '"none"');
 
 describe("captured JSON", () => {
   test("keeps rows of numbers as they came", () => {
     for (const text of ['{"instances": [[1, 2.5e3], [-1, 0]]}', "[[1,2]]", ' {"predictions":[0.5]} '])
-      expect(fieldsOf().json("acme", text)).toBe(text);
+      expect(fieldsOf().json("acme", text)).toEqual({ data: text, isPartial: false });
   });
 
   test("leaves out texts, and names that nobody listed with all that is in them", () => {
@@ -23,7 +23,7 @@ describe("captured JSON", () => {
     expect(json({ fields: [...PROTOCOL_FIELDS, "age"] }, body).instances[0]).toEqual({ age: 41 });
     expect(json({ textFields: ["name"] }, body).instances[0]).toEqual({ name: "Ada" });
     expect(json({ fields: [] }, body)).toEqual({});
-    expect(fieldsOf({ fields: [] }).json("acme", "[1]")).toBe("null");
+    expect(fieldsOf({ fields: [] }).json("acme", "[1]")).toEqual({ data: "null", isPartial: true });
     expect(json({ fields: [] }, ["Ada"])).toEqual([null]);
   });
 
@@ -33,11 +33,11 @@ describe("captured JSON", () => {
     expect(one.customer).toMatch(/^p_[\w-]{22}$/);
     expect(two).toEqual(one);
     expect(three.customer).not.toBe(one.customer);
-    const other = fieldsOf(rules).json("other", '[{"customer":"c-17"}]') ?? "";
+    const other = fieldsOf(rules).json("other", '[{"customer":"c-17"}]')?.data;
     expect(other).toMatch(/p_/);
     expect(other).not.toContain(one.customer);
     const { pseudonymKey: _key, ...keyless } = { pseudonymKey: KEY, fields: [], textFields: [], ...rules };
-    expect(new CaptureFields(keyless).json("acme", '[{"customer":"c-17"}]')).toBe("[{}]");
+    expect(new CaptureFields(keyless).json("acme", '[{"customer":"c-17"}]')?.data).toBe("[{}]");
     // A name that is listed twice is an identifier.
     expect(json({ ...rules, textFields: ["customer"] }, [{ customer: "c-17" }])).toEqual([one]);
     expect(json({ pseudonymFields: ["instances"] }, { instances: [17] }).instances[0]).toMatch(/^p_/);
@@ -78,16 +78,16 @@ describe("captured JSON", () => {
 
 describe("captured CSV", () => {
   test("keeps cells that are numbers", () => {
-    expect(fieldsOf().csv("acme", "1,2.5\n3,4\n")).toBe("1,2.5\n3,4\n");
-    expect(fieldsOf().csv("acme", "1,Ada,2.50\n,ada@example.com,3")).toBe("1,,2.50\n,,3");
-    expect(fieldsOf({ fields: [] }).csv("acme", "1,2")).toBe(",");
-    expect(fieldsOf({ textFields: ["instances"] }).csv("acme", "1,Ada")).toBe("1,Ada");
+    expect(fieldsOf().csv("acme", "1,2.5\n3,4\n").data).toBe("1,2.5\n3,4\n");
+    expect(fieldsOf().csv("acme", "1,Ada,2.50\n,ada@example.com,3").data).toBe("1,,2.50\n,,3");
+    expect(fieldsOf({ fields: [] }).csv("acme", "1,2").data).toBe(",");
+    expect(fieldsOf({ textFields: ["instances"] }).csv("acme", "1,Ada").data).toBe("1,Ada");
   });
 });
 
 test("a body that is nested as deeply as its bytes allow is left out", () => {
   const deep = `{"data":${"[".repeat(32_000)}"x"${"]".repeat(32_000)}}`;
-  expect([undefined, deep.replace('"x"', "null")]).toContain(fieldsOf().json("acme", deep));
+  expect([undefined, deep.replace('"x"', "null")]).toContain(fieldsOf().json("acme", deep)?.data);
 });
 
 test("hostile bodies take no longer than others", () => {

@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { captureTenantKey, inferencePseudonym, pseudonymOf } from "../../core/monitor/capture/pseudonym.ts";
 
 /** Which parts of requests and answers are kept; whatever has no name here is left out. */
 export interface CaptureRules {
@@ -19,6 +19,13 @@ export const PROTOCOL_FIELDS = ["instances", "inputs", "predictions", "outputs",
 const NUMBERS = String.raw`[\d\s.,eE+\-[\]]*`;
 const ROWS = new RegExp(`^${NUMBERS}$`);
 
+/** What is kept of a body. */
+export interface KeptBody {
+  data: string;
+  /** Whether anything was left out, so that a null among the rest may stand for it. */
+  isPartial: boolean;
+}
+
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
 /**
@@ -30,8 +37,10 @@ export class CaptureFields {
   readonly #texts: ReadonlySet<string>;
   readonly #pseudonyms: ReadonlySet<string>;
   readonly #key: Uint8Array | undefined;
-  readonly #tenantKeys = new Map<string, Buffer>();
+  readonly #tenantKeys = new Map<string, Uint8Array>();
   readonly #plain: RegExp | undefined;
+  /** Of the body that is being read. */
+  #isPartial = false;
 
   constructor(rules: CaptureRules) {
     this.#pseudonyms = new Set(rules.pseudonymFields);
@@ -43,12 +52,15 @@ export class CaptureFields {
   }
 
   /** The body with what is listed; undefined when it cannot be read, since nothing can be told of it then. */
-  json(tenant: string, text: string): string | undefined {
-    if (this.#plain?.test(text)) return text;
-    if (ROWS.test(text)) return this.#keepsRows() ? text : "null";
+  json(tenant: string, text: string): KeptBody | undefined {
+    if (this.#plain?.test(text)) return { data: text, isPartial: false };
+    if (ROWS.test(text))
+      return this.#keepsRows() ? { data: text, isPartial: false } : { data: "null", isPartial: true };
     try {
+      this.#isPartial = false;
       // Named like the rows of an array without a name, which is what a bare array is.
-      return JSON.stringify(this.#kept(tenant, "instances", JSON.parse(text)) ?? null);
+      const data = JSON.stringify(this.#kept(tenant, "instances", JSON.parse(text)) ?? null);
+      return { data, isPartial: this.#isPartial };
     } catch (error) {
       // No JSON, or nested so deeply that the stack ends: neither may end the process that serves.
       if (error instanceof SyntaxError || error instanceof RangeError) return undefined;
@@ -57,9 +69,10 @@ export class CaptureFields {
   }
 
   /** Cells that are no numbers become empty ones. */
-  csv(tenant: string, text: string): string {
-    if (ROWS.test(text) && this.#keepsRows()) return text;
-    return text
+  csv(tenant: string, text: string): KeptBody {
+    if (ROWS.test(text) && this.#keepsRows()) return { data: text, isPartial: false };
+    this.#isPartial = false;
+    const data = text
       .split("\n")
       .map((line) =>
         line
@@ -68,6 +81,13 @@ export class CaptureFields {
           .join(","),
       )
       .join("\n");
+    return { data, isPartial: this.#isPartial };
+  }
+
+  /** Under which name an inference with an id of the caller's own is kept; undefined without a key. */
+  inference(tenant: string, inferenceId: string): string | undefined {
+    const key = this.#tenantKey(tenant);
+    return key === undefined ? undefined : inferencePseudonym(key, inferenceId);
   }
 
   #keepsRows(): boolean {
@@ -75,7 +95,8 @@ export class CaptureFields {
   }
 
   #cell(tenant: string, cell: string): string {
-    const isNumber = cell !== "" && Number.isFinite(Number(cell));
+    if (cell === "") return "";
+    const isNumber = Number.isFinite(Number(cell));
     const kept = this.#scalar(tenant, "instances", isNumber ? Number(cell) : cell);
     if (kept === undefined) return "";
     return typeof kept === "number" ? cell : `${kept}`;
@@ -94,7 +115,9 @@ export class CaptureFields {
   }
 
   #named(tenant: string, name: string, item: Json): Json | undefined {
-    return this.#fields.has(name) || this.#pseudonyms.has(name) ? this.#kept(tenant, name, item) : undefined;
+    if (this.#fields.has(name) || this.#pseudonyms.has(name)) return this.#kept(tenant, name, item);
+    this.#isPartial = true;
+    return undefined;
   }
 
   /** Of the Open Inference Protocol, whose tensors carry their name beside their data. */
@@ -107,19 +130,30 @@ export class CaptureFields {
   }
 
   #scalar(tenant: string, name: string, value: null | boolean | number | string): Json | undefined {
+    const kept = this.#listed(tenant, name, value);
+    if (kept === undefined) this.#isPartial = true;
+    return kept;
+  }
+
+  #listed(tenant: string, name: string, value: null | boolean | number | string): Json | undefined {
     if (this.#pseudonyms.has(name)) return value === null ? null : this.#pseudonym(tenant, String(value));
     if (!this.#fields.has(name)) return undefined;
     return typeof value !== "string" || this.#texts.has(name) ? value : undefined;
   }
 
-  /** The same for the same value within a tenant, and for nobody else: 132 bits of HMAC-SHA-256 with the tenant's key. */
+  /** The same for the same value within a tenant, and for nobody else. */
   #pseudonym(tenant: string, value: string): string | undefined {
+    const key = this.#tenantKey(tenant);
+    return key === undefined ? undefined : pseudonymOf(key, value);
+  }
+
+  #tenantKey(tenant: string): Uint8Array | undefined {
     if (this.#key === undefined) return undefined;
     let key = this.#tenantKeys.get(tenant);
     if (key === undefined) {
-      key = createHmac("sha256", this.#key).update(`continuum capture v1: pseudonyms of ${tenant}`).digest();
+      key = captureTenantKey(this.#key, tenant);
       this.#tenantKeys.set(tenant, key);
     }
-    return `p_${createHmac("sha256", key).update(value).digest("base64url").slice(0, 22)}`;
+    return key;
   }
 }

@@ -17,6 +17,11 @@ export interface Captured {
   latencyMs: number;
   atMs: number;
   requestId: string;
+  /** The caller's own id of the inference, if it sent one. */
+  inferenceId: string | undefined;
+  /** How many replicas were asked, and whether the other version's answered in the place of the one that was drawn. */
+  attempts: number;
+  failedOver: boolean;
   input: { contentType: string; body: Buffer };
   output: { contentType: string; body: Buffer };
 }
@@ -207,6 +212,8 @@ function captureLine(captured: Captured, fields: CaptureFields): string {
     },
     eventMetadata: {
       eventId: randomUUID(),
+      // A caller's own id may say who a person is. An inference without one goes by its request's id.
+      inferenceId: captured.inferenceId && fields.inference(captured.tenant, captured.inferenceId),
       inferenceTime: new Date(captured.atMs).toISOString(),
     },
     eventVersion: "0",
@@ -218,6 +225,9 @@ function captureLine(captured: Captured, fields: CaptureFields): string {
       candidateProbability: captured.candidateProbability,
       status: captured.status,
       latencyMs: Math.round(captured.latencyMs * 1000) / 1000,
+      // Left out where they are what they nearly always are.
+      attempts: captured.attempts === 1 ? undefined : captured.attempts,
+      failedOver: captured.failedOver ? true : undefined,
     },
   };
   return `${JSON.stringify(record)}\n`;
@@ -232,12 +242,11 @@ function captureBody(
   const encoding = contentType.startsWith("text/csv") ? "CSV" : "JSON";
   const isRead = kept !== undefined && body.byteLength <= BODY_BYTES_MAX;
   const text = isRead ? body.toString("utf8") : "";
-  const data = isRead
-    ? encoding === "CSV"
+  const part = !isRead
+    ? undefined
+    : encoding === "CSV"
       ? kept.fields.csv(kept.tenant, text)
-      : kept.fields.json(kept.tenant, text)
-    : undefined;
-  return data === undefined
-    ? { observedContentType, encoding, data: null, omittedBytes: body.byteLength }
-    : { observedContentType, encoding, data };
+      : kept.fields.json(kept.tenant, text);
+  if (part === undefined) return { observedContentType, encoding, data: null, omittedBytes: body.byteLength };
+  return { observedContentType, encoding, data: part.data, partial: part.isPartial ? true : undefined };
 }

@@ -7,6 +7,7 @@ import type { Endpoint, EndpointTable, Variant } from "../endpoint.ts";
 import type { InvokeCredential } from "../protocol.ts";
 import { OP, OUTPUT_FORMAT, requestMeta } from "../replica/frames.ts";
 import type { Capture } from "./capture.ts";
+import { capturedExchange, inferenceIdProblem } from "./capture-exchange.ts";
 import { type CredentialTable, mayInvoke } from "./credential-table.ts";
 import { Exchange, type ExchangeOwner } from "./exchange.ts";
 import { inboundServer, KEEP_ALIVE_SECONDS } from "./inbound-server.ts";
@@ -183,6 +184,11 @@ export class Router implements ExchangeOwner {
       this.#refuse(response, "unsupported-media-type", input, requestId);
       return;
     }
+    const badId = inferenceIdProblem(request.headers);
+    if (badId !== null) {
+      this.#refuse(response, "malformed-request", badId, requestId);
+      return;
+    }
     const { limits } = this.#options;
     if (Number(request.headers["content-length"] ?? 0) > limits.bodyBytesMax) {
       this.#tooLarge(response, requestId);
@@ -336,7 +342,7 @@ export class Router implements ExchangeOwner {
 
   #judge(exchange: Exchange, outcome: { assigned: Variant; answer: Answer; latencyMs: number }): void {
     const { assigned, answer, latencyMs } = outcome;
-    const { endpoint, candidate, probability } = exchange;
+    const { endpoint } = exchange;
     const atMs = Date.now();
     (exchange.asked ?? assigned).meter(answer.status, latencyMs);
     // The caller's own fault says nothing about a version; a failover counts for the one that was drawn.
@@ -352,20 +358,7 @@ export class Router implements ExchangeOwner {
       const alarm = judge?.record(exchange);
       if (alarm) this.#options.onAlarm(endpoint, alarm);
     }
-    this.#options.capture.record({
-      tenant: endpoint.at.tenant,
-      endpoint: endpoint.servedName,
-      variant: assigned.spec.variant,
-      role: candidate ? "candidate" : "stable",
-      modelVersion: assigned.spec.modelVersion,
-      candidateProbability: probability,
-      status: answer.status,
-      latencyMs,
-      atMs,
-      requestId: exchange.requestId,
-      input: { contentType: exchange.request.headers["content-type"] ?? "", body: exchange.body },
-      output: answer,
-    });
+    this.#options.capture.record(capturedExchange(exchange, { assigned, answer, latencyMs, atMs }));
   }
 
   #finish(exchange: Exchange): void {
