@@ -1,5 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ContinuumError } from "../../core/error.ts";
 import type { EngineParts } from "../engine.ts";
 import type { BaselineBook } from "./baseline-book.ts";
 import { EndpointMonitor } from "./endpoint-monitor.ts";
@@ -58,6 +59,8 @@ export class Monitor {
   #listDueMs = 0;
   #newsMs = Number.NEGATIVE_INFINITY;
   #failing: string | undefined;
+  /** By endpoint: why it cannot be monitored, as it was last told. */
+  readonly #told = new Map<string, string>();
 
   constructor(parts: MonitorParts, options: { keptMax?: number } = {}) {
     this.#parts = parts;
@@ -130,17 +133,25 @@ export class Monitor {
     try {
       const facts = await endpoint.look(watched, this.#stopping.signal);
       if (endpoint.isListStale) this.#listDueMs = 0;
+      this.#told.delete(keyOf(watched));
       if (facts.requests + facts.unreadable > 0) this.#newsMs = performance.now();
       this.#parts.onLook?.(facts);
     } catch (error) {
       // What is in memory may be ahead of what is stored.
       this.#kept.delete(keyOf(watched));
       if (isUnavailable(error)) throw error;
-      const { tenant } = watched.at;
-      this.#parts.log.error("endpoint-not-monitored", {
-        ...{ tenant, endpoint: endpointName(watched.at), reason: error instanceof Error ? error.message : "unknown" },
-      });
+      this.#tellFailure(watched, error);
     }
+  }
+
+  /** Once, until it works again. Messages of others' errors may hold what was read, so only ours are told. */
+  #tellFailure(watched: WatchedEndpoint, error: unknown): void {
+    const reason = error instanceof ContinuumError ? error.message : error instanceof Error ? error.name : "unknown";
+    const key = keyOf(watched);
+    if (this.#told.get(key) === reason) return;
+    this.#told.set(key, reason);
+    const { tenant } = watched.at;
+    this.#parts.log.error("endpoint-not-monitored", { tenant, endpoint: endpointName(watched.at), reason });
   }
 
   #endpoint(watched: WatchedEndpoint): EndpointMonitor {
@@ -157,7 +168,8 @@ export class Monitor {
 
   #forgetUnwatched(): void {
     const watched = new Set(this.#watched.map(keyOf));
-    for (const key of this.#kept.keys()) if (!watched.has(key)) this.#kept.delete(key);
+    for (const known of [this.#kept, this.#told])
+      for (const key of known.keys()) if (!watched.has(key)) known.delete(key);
   }
 }
 

@@ -120,7 +120,14 @@ async function serve(database: Database, version: TestVersion, nowMs: number): P
   };
   const bytes = canonicalPlan(plan);
   const planDigest = sha256Digest(bytes);
-  const created = { id: variant, tenant, plan, planDigest, policyDigest: "sha256:0", proposer: "robot" };
+  const created = {
+    id: variant,
+    tenant,
+    plan,
+    planDigest,
+    policyDigest: `sha256:${"c".repeat(64)}`,
+    proposer: "robot",
+  };
   const script = new Script(newRollout({ ...created, createdAtMs: nowMs - 3_600_000 })).happens(...TO_FIRST_BAKE);
   const live = role === "live";
   await database.transaction(async (tx) => {
