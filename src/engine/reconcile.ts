@@ -6,6 +6,7 @@ import type { Transaction } from "../store/database.ts";
 import { lockEndpoint, nextGeneration } from "../store/queries/endpoints.ts";
 import { isOfLostTime } from "../store/queries/restored-work.ts";
 import { readSnapshot } from "../store/queries/rollouts.ts";
+import type { Described } from "./alarms/service-alarms.ts";
 import { type AuditFact, appendAudit } from "./audit-log.ts";
 import { type CredentialSink, createCredentialSync } from "./credential-sync.ts";
 import type { Desired } from "./endpoint-rows.ts";
@@ -22,6 +23,8 @@ export interface ReconcilerOptions {
   sink?: CredentialSink;
   /** Targets whose state lives on this host. Default: the local one. */
   targets?: readonly TargetName[];
+  /** Hears what each look found. */
+  described?: Described;
 }
 
 type Deviation =
@@ -81,9 +84,11 @@ export function createReconciler(options: ReconcilerOptions): () => Promise<void
   };
 }
 
-async function reconcileTarget({ parts, host }: ReconcilerOptions, target: Target, looks: Looks): Promise<void> {
+async function reconcileTarget(options: ReconcilerOptions, target: Target, looks: Looks): Promise<void> {
+  const { parts, host, described } = options;
   for (const endpoint of await restingEndpoints(parts, { target: target.name, host })) {
     const status = await target.describe(endpoint);
+    if (status !== undefined) await described?.({ tenant: endpoint.tenant, endpoint: endpoint.endpoint }, status);
     const deviation = deviationOf(endpoint.desired, status);
     const key = JSON.stringify([target.name, endpoint.tenant, endpoint.endpoint]);
     const mark = JSON.stringify(deviation);

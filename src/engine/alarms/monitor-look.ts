@@ -49,7 +49,9 @@ async function ask(
   { database, nowMs, monitorMetrics }: Pick<EngineParts, "database" | "nowMs" | "monitorMetrics">,
   { tenant, id: variant, endpoint }: Rollout,
 ): Promise<Seen> {
-  if (monitorMetrics === undefined) return { metrics: null, suppressed: new Set() };
+  // Nothing is captured beside another target.
+  const captured = endpoint.target === "local" || endpoint.target === "simulated";
+  if (monitorMetrics === undefined || !captured) return { metrics: null, suppressed: new Set() };
   try {
     const [metrics, open] = await Promise.all([
       monitorMetrics({ tenant, endpoint, variant }),

@@ -62,7 +62,7 @@ describe("the monitor's part in a verdict", () => {
     expect(partOf(verdict, "bias")).toBe("not configured: the plan names no facet");
     expect(partOf(judged(planWith({ dataDrift: {} }), []), "drift")).toBe("not configured: the plan names no baseline");
     const alone = judged(planWith(DRIFT), null);
-    expect([alone.outcome, partOf(alone, "drift")]).toEqual(["pass", "not configured: no monitor runs"]);
+    expect([alone.outcome, partOf(alone, "drift")]).toEqual(["pass", "not configured: no monitor looks at it"]);
   });
 
   test.each<[Metric, MetricVerdict["outcome"], Plan, Partial<MonitorPart>, Verdict["outcome"]]>([

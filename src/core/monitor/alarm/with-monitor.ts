@@ -8,7 +8,7 @@ type Part = "drift" | "predictions" | "quality" | "bias";
 /** What the monitor's part of a verdict rests on. */
 export interface MonitorPart {
   plan: Plan;
-  /** As the monitor's stored state has them; null when this program has no monitor. */
+  /** As the monitor's stored state has them; null where no monitor looks at it. */
   metrics: readonly MetricVerdict[] | null;
   /** Alarms that a person suppressed. */
   suppressed: ReadonlySet<string>;
@@ -47,7 +47,8 @@ function metricOf(name: Part, part: MonitorPart, settings: MonitorSettings): Met
   const why = whyNotConfigured(name, settings);
   // Answers are watched beside inputs; nobody asks for them by themselves.
   if (why !== null) return name === "predictions" ? [] : [said(name, `not configured: ${why}`)];
-  if (part.metrics === null) return name === "predictions" ? [] : [said(name, "not configured: no monitor runs")];
+  if (part.metrics === null)
+    return name === "predictions" ? [] : [said(name, "not configured: no monitor looks at it")];
   const measured = part.metrics.find(({ metric }) => metric === name);
   if (measured === undefined && name === "predictions") return [];
   const seen = measured ?? { ...said(name, "nothing was measured yet"), outcome: "inconclusive" };

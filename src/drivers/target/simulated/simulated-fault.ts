@@ -1,3 +1,4 @@
+import type { AlarmEvaluation } from "../../../core/monitor/alarm/evaluation.ts";
 import type { Verdict } from "../../../core/monitor/verdict.ts";
 import type { Target, TenantEndpoint, VersionSpec } from "../target.ts";
 
@@ -29,6 +30,8 @@ export interface SimulatedBehaviour {
   latencyMs: number;
   /** The data plane sends traffic back to stable by itself when this fails, as the local one does. */
   trips: boolean;
+  /** What the data plane says of it while it serves. */
+  alarms?: readonly Pick<AlarmEvaluation, "alarm" | "state">[];
 }
 
 export type BehaviourOf = (version: VersionSpec, looks: number) => SimulatedBehaviour;

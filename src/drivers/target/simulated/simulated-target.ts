@@ -1,5 +1,6 @@
 import canonicalize from "canonicalize";
 import { ContinuumError } from "../../../core/error.ts";
+import type { AlarmEvaluation } from "../../../core/monitor/alarm/evaluation.ts";
 import type { Verdict } from "../../../core/monitor/verdict.ts";
 import type { Plan } from "../../../core/plan/schema.ts";
 import type {
@@ -153,7 +154,16 @@ export class SimulatedTarget implements Target {
         role: "candidate",
       });
     if (variants.length === 0) return undefined;
-    return { generation: state.generation, variants, invokeUrl: null, simulated: true };
+    const alarms = this.#alarms(state);
+    return { generation: state.generation, variants, invokeUrl: null, simulated: true, ...(alarms && { alarms }) };
+  }
+
+  /** Of the version that serves, where its behaviour names any. */
+  #alarms({ stable, looks }: SimulatedEndpoint): AlarmEvaluation[] | undefined {
+    if (stable === null) return undefined;
+    return this.#behaviour(stable, looks).alarms?.map(({ alarm, state }) => ({
+      ...{ alarm, state, atMs: this.#options.nowMs(), reason: `simulated: ${alarm} is set to ${state}`, figures: [] },
+    }));
   }
 
   async #effect(
