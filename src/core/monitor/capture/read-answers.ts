@@ -13,6 +13,9 @@ interface Output {
 const CLASS_NAMES = /^(output_)?(label|labels|class|classes|predicted_label|predicted_class|prediction|predictions)$/i;
 const PROBABILITY_NAMES = /^(output_)?(probability|probabilities|proba|prob|score|scores)$/i;
 
+/** How far from 1 the sum of probabilities in single precision, perhaps rounded for the answer, may be. */
+const SUM_OFF_MAX = 0.01;
+
 /**
  * What was answered for each row. Which output is which:
  *
@@ -100,12 +103,14 @@ function answerOf(row: { given: unknown; probabilities: unknown; problem: Answer
   return { predicted: predicted ?? (row.problem === "binary" ? null : likeliest), value: null, score };
 }
 
-/** Of one value that value, of two the second, of more the greatest. */
+/** Of one value that value, of two the second, of more the greatest; several are probabilities when they add up to 1. */
 function scoreOf(given: unknown): { score: number | null; likeliest: string | null } {
   const values: unknown[] = Array.isArray(given) ? given : given === undefined ? [] : [given];
   const numbers = values.map((value) => numberOf(value) ?? Number.NaN);
   if (numbers.length === 0 || numbers.some((value) => !(value >= 0 && value <= 1)))
     return { score: null, likeliest: null };
+  const sum = numbers.reduce((total, value) => total + value, 0);
+  if (numbers.length > 1 && Math.abs(sum - 1) > SUM_OFF_MAX) return { score: null, likeliest: null };
   const most = Math.max(...numbers);
   const score = numbers.length <= 2 ? numbers.at(-1) : most;
   return { score: score ?? null, likeliest: numbers.length > 1 ? String(numbers.indexOf(most)) : null };

@@ -266,6 +266,7 @@ describe("the answer for a row", () => {
     ],
     ["one value for two names", "no-prediction", { predictions: [0.5] }, { prediction: "c", probability: "d" }, 1],
     ["a text for a regression", "no-prediction", { predictions: ["high"] }, { problem: "regression" }, 1],
+    ["two values that are no probabilities", "no-prediction", "1,0.3", {}, 1],
     ["null", "unreadable", null, {}, 1],
     ["a tensor whose shape is another", "rows-differ", { outputs: [tensor("y", [2], [1])] }, {}, 2],
   ])("with %s is not known: %s", (_what, reason, output, shape, rows) => {
