@@ -6,6 +6,7 @@ import { LocalTarget } from "../drivers/target/local/local-target.ts";
 import type { SimulatedEndpoint } from "../drivers/target/simulated/simulated-store.ts";
 import { SimulatedTarget } from "../drivers/target/simulated/simulated-target.ts";
 import type { Target } from "../drivers/target/target.ts";
+import { createServiceAlarms } from "../engine/alarms/service-alarms.ts";
 import { createCredentialSync } from "../engine/credential-sync.ts";
 import type { EngineParts } from "../engine/engine.ts";
 import { monitorMetrics } from "../engine/monitor/monitor-metrics.ts";
@@ -26,6 +27,7 @@ import { tenantExists } from "../store/queries/tenants.ts";
 import { DATABASE_ROLES, type DatabaseRole } from "../store/roles.ts";
 import { composeArtifacts } from "./compose-artifacts.ts";
 import { composeAudit } from "./compose-audit.ts";
+import { composeGroundTruth } from "./compose-ground-truth.ts";
 import { composeImages } from "./compose-images.ts";
 import { composePeople } from "./compose-people.ts";
 import { checkPolicyInForce, composePolicy, type PolicyLoading, policyBundleSecret } from "./compose-policy.ts";
@@ -56,11 +58,13 @@ export async function composeApi(
   return startApiRole({
     parts: {
       ...parts,
+      ...(config.monitor.enabled ? { monitorMetrics: monitorMetrics(parts) } : {}),
       bundles,
       checkpoints: composeAudit(config),
       tenancy: composeTenancy(config),
       ...issuer,
       webhooks: composeWebhooks(config),
+      groundTruth: composeGroundTruth(config),
     },
     ...own,
   }).catch(closing(close));
@@ -68,7 +72,12 @@ export async function composeApi(
 
 /** A worker, with what it brings this host's targets to. */
 export async function composeWorker(config: Config, log: ProgramLog): Promise<RunningRole> {
-  const { parts: shared, local, clock, close } = await composeParts(config, {
+  const {
+    parts: shared,
+    local,
+    clock,
+    close,
+  } = await composeParts(config, {
     log,
     connections: 4,
     role: "worker",
@@ -77,7 +86,10 @@ export async function composeWorker(config: Config, log: ProgramLog): Promise<Ru
   // Where no monitor runs, it has no part in a verdict; where one should and does not, nothing passes.
   const parts = config.monitor.enabled ? { ...shared, monitorMetrics: monitorMetrics(shared) } : shared;
   await settleFirstPolicies(parts, await listTenants(parts.database).catch(closing(close))).catch(closing(close));
-  const reconcile = createReconciler({ parts, host: config.hostName, sink: local });
+  const reconcile = createReconciler({
+    ...{ parts, host: config.hostName, sink: local },
+    described: createServiceAlarms(parts),
+  });
   const syncCredentials = createCredentialSync(parts, local);
   const { opsHost, opsPort } = config.worker;
   const own = {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { PHASES } from "../core/rollout/rollout.ts";
 import { approvalOperations } from "./approval-operations.ts";
 import { auditOperations } from "./audit-operations.ts";
+import { groundTruthOperations } from "./ground-truth-operations.ts";
 import { monitorOperations } from "./monitor-operations.ts";
 import { GRANTABLE_ROLES, type Operation, PRINCIPAL_KINDS } from "./operation.ts";
 import { action, byEndpoint, byId, comment, page } from "./operation-parts.ts";
@@ -220,6 +221,7 @@ export const operations = {
   },
   ...approvalOperations,
   ...auditOperations,
+  ...groundTruthOperations,
   ...monitorOperations,
   ...peopleOperations,
   ...trustOperations,

@@ -4,6 +4,7 @@ import { type OperationName, operations } from "../contract/operations.ts";
 import type { ProblemCode } from "../contract/problem.ts";
 import { ContinuumError } from "../core/error.ts";
 import { appendAudit } from "../engine/audit-log.ts";
+import { monitorMetrics } from "../engine/monitor/monitor-metrics.ts";
 import type { Queryable } from "../store/database.ts";
 import { principalByToken } from "../store/queries/principals.ts";
 import { rolloutEnvironment } from "../store/queries/rollout-environment.ts";
@@ -15,6 +16,7 @@ import { authorizeHere, authorizeSomewhere } from "./authorize.ts";
 import { breakerHandlers } from "./breakers.ts";
 import { endpointHandlers } from "./endpoints.ts";
 import { evidenceHandlers } from "./evidence.ts";
+import { groundTruthHandlers } from "./ground-truth.ts";
 import type { Handler, Handlers, ServiceParts } from "./handler.ts";
 import { limitedRolesOf, rolesOf } from "./held-roles.ts";
 import { performOnce } from "./idempotency.ts";
@@ -69,13 +71,18 @@ function tenantServices(parts: ServiceParts): (tenant: string) => TenantService 
   return (tenant) => {
     const found = kept.get(tenant);
     if (found !== undefined) return found;
-    const own = { ...parts, database: parts.database.forTenant(tenant) };
+    const own = ofTenant(parts, tenant);
     const made = { parts: own, handlers: handlersOf(own) };
     const [oldest] = kept.keys();
     if (kept.size >= TENANTS_KEPT_MAX && oldest !== undefined) kept.delete(oldest);
     kept.set(tenant, made);
     return made;
   };
+}
+
+function ofTenant(parts: ServiceParts, tenant: string): ServiceParts {
+  const own = { ...parts, database: parts.database.forTenant(tenant) };
+  return parts.monitorMetrics === undefined ? own : { ...own, monitorMetrics: monitorMetrics(own) };
 }
 
 /** Puts the use cases together. The compiler holds that every operation of the contract has its handler. */
@@ -85,6 +92,7 @@ function handlersOf(parts: ServiceParts): Handlers<OperationName> {
     ...rolloutHandlers(parts),
     ...approvalHandlers(parts),
     ...endpointHandlers(parts),
+    ...groundTruthHandlers(parts),
     ...artifactHandlers(parts),
     ...evidenceHandlers(parts),
     ...keyHandlers(parts),

@@ -89,6 +89,7 @@ async function thingsOfOurs(): Promise<typeof things> {
 /** What each operation's body must be for the thing that it names to be looked at. */
 const BODIES: Partial<Record<OperationName, unknown>> = {
   "endpoints.scale": { instanceCount: 2 },
+  "truths.add": { records: [{ inferenceId: "of-ours", label: 1 }] },
   "alarms.acknowledge": { alarm: "DataDriftAlarm" },
   "alarms.suppress": { alarm: "DataDriftAlarm", reason: "a feast day of ours", seconds: 600 },
   "alarms.unsuppress": { alarm: "DataDriftAlarm" },

@@ -181,6 +181,7 @@ function engineParts(
         tenant: "default",
       },
     },
+    groundTruth: { captureKey: async () => Buffer.alloc(32, 7) },
     webhooks: { notifications: webhookNotifications({ rules: LOOPBACK }), sealingKey: async () => Buffer.alloc(32, 1) },
   };
 }
