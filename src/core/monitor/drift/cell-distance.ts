@@ -49,10 +49,13 @@ export function jensenShannon(baseline: Counts, current: Counts): number {
   return Math.sqrt(Math.max(0, Math.min(1, sum / 2)));
 }
 
-/** The greatest difference of one cell's shares, as Deequ and SageMaker compare categories by default. */
-export function lInfinity(baseline: Counts, current: Counts): number {
-  const rowsBaseline = total(baseline);
-  const rowsCurrent = total(current);
+/**
+ * The greatest difference of one cell's shares, as Deequ and SageMaker compare categories by default. `rest` are rows of
+ * each sample in cells that are not listed.
+ */
+export function lInfinity(baseline: Counts, current: Counts, rest = { baseline: 0, current: 0 }): number {
+  const rowsBaseline = total(baseline) + rest.baseline;
+  const rowsCurrent = total(current) + rest.current;
   if (rowsBaseline === 0 || rowsCurrent === 0) return 0;
   let widest = 0;
   for (let cell = 0; cell < baseline.length; cell++)

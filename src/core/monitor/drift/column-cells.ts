@@ -81,18 +81,29 @@ function categoriesOf(profile: CategoryProfile, counts: CategoryCounts): Cells {
   };
 }
 
+/** Cells of which each is one thing, and the rows of many things that are too rare to be known by name. */
+export interface NamedCells {
+  cells: Cells;
+  rest: { baseline: number; current: number };
+}
+
 /**
- * As `cellsOf`, with a cell for each new category that is known by name, where the baseline's list is complete: a single
- * one that takes many rows is what a test and a greatest difference have to see.
+ * As `cellsOf`, but without a cell for all that the baseline does not list: instead one for each new category that is
+ * known by name, because a single one that takes many rows is what a test and a greatest difference have to see, while
+ * many that take a row each are no difference in a column of names.
  */
-export function cellsWithNew(pair: ColumnPair): Cells {
-  const cells = cellsOf(pair);
-  if (pair.kind === "number" || pair.profile.otherRows > 0) return cells;
-  // Counts of them may be too high; what is certain is the rest.
-  const named = pair.counts.others.map(({ count, overcount }) => Math.max(0, count - overcount));
-  const unnamed = Math.max(0, pair.counts.otherRows - total(named));
+export function namedCells(pair: ColumnPair): NamedCells {
+  const { baseline, current } = cellsOf(pair);
+  if (pair.kind === "number") return { cells: { baseline, current }, rest: { baseline: 0, current: 0 } };
+  const { profile, counts } = pair;
+  // Counts of them may be too high; what is certain is the rest. One of an incomplete list may have been there before.
+  const named =
+    profile.otherRows > 0 ? [] : counts.others.map(({ count, overcount }) => Math.max(0, count - overcount));
   return {
-    baseline: [...cells.baseline.slice(0, -1), ...named.map(() => 0), 0],
-    current: [...cells.current.slice(0, -1), ...named, unnamed],
+    cells: {
+      baseline: [...baseline.slice(0, -1), ...named.map(() => 0)],
+      current: [...current.slice(0, -1), ...named],
+    },
+    rest: { baseline: profile.otherRows, current: Math.max(0, counts.otherRows - total(named)) },
   };
 }

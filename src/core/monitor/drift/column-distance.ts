@@ -1,7 +1,7 @@
 import type { DriftMethod } from "../../plan/monitor-settings.ts";
 import { binnedKolmogorovSmirnov, binnedWasserstein } from "./binned-distance.ts";
 import { balancedV, jensenShannon, lInfinity, populationStability } from "./cell-distance.ts";
-import { type ColumnPair, cellsOf, cellsWithNew } from "./column-cells.ts";
+import { type ColumnPair, cellsOf, namedCells } from "./column-cells.ts";
 
 /** The distance by one method between a column and its baseline; of numbers in the method's unit, see `THRESHOLDS`. */
 export function columnDistance(pair: ColumnPair, method: DriftMethod): number {
@@ -31,6 +31,6 @@ export function columnDistance(pair: ColumnPair, method: DriftMethod): number {
 /** Of numbers between the distribution functions, as SageMaker takes it; of categories between their shares. */
 function greatestDifference(pair: ColumnPair): number {
   if (pair.kind === "number") return binnedKolmogorovSmirnov(pair.profile, pair.counts);
-  const { baseline, current } = cellsWithNew(pair);
-  return lInfinity(baseline, current);
+  const { cells, rest } = namedCells(pair);
+  return lInfinity(cells.baseline, cells.current, rest);
 }

@@ -2,7 +2,7 @@ import { chiSquareTwoSamples, mergeSmallCells, total } from "../statistics/chi-s
 import { kolmogorovSmirnovPValue } from "../statistics/kolmogorov.ts";
 import { outsideRangePValue, sharesDiffer } from "../statistics/proportion.ts";
 import { binnedKolmogorovSmirnov } from "./binned-distance.ts";
-import { type Cells, type ColumnPair, cellsWithNew } from "./column-cells.ts";
+import { type Cells, type ColumnPair, type NamedCells, namedCells } from "./column-cells.ts";
 
 /** How surprising a column would be if it came from where its baseline came from. */
 export interface ColumnTest {
@@ -33,13 +33,7 @@ const SINGLE_CELLS = 8;
  * column in which every row is different is no drift by itself.
  */
 export function columnTest(pair: ColumnPair): ColumnTest {
-  const looks =
-    pair.kind === "category"
-      ? cellLooks(cellsWithNew(pair), { ordered: false })
-      : [
-          ...cellLooks(withinError(cellsWithNew(pair), 2 * pair.profile.rankErrorMax), { ordered: true }),
-          ...numberLooks(pair),
-        ];
+  const looks = pair.kind === "category" ? cellLooks(namedCells(pair), { ordered: false }) : numberLooks(pair);
   const least = looks.reduce((a, b) => (b.pValue < a.pValue ? b : a));
   return { name: least.name, pValue: Math.min(1, least.pValue * looks.length), looks: looks.length };
 }
@@ -60,20 +54,20 @@ function withinError({ baseline, current }: Cells, error: number): Cells {
   return rows.baseline === 0 || rows.current === 0 ? { baseline, current } : { baseline, current: moved };
 }
 
-function cellLooks(cells: Cells, { ordered }: { ordered: boolean }): [Look, Look] {
-  const merged = mergeSmallCells(cells.baseline, cells.current, { ordered });
+function cellLooks({ cells, rest }: NamedCells, { ordered }: { ordered: boolean }): [Look, Look] {
+  const merged = mergeSmallCells(cells.baseline, cells.current, { ordered, rest });
   // Of two cells the exact test of one says all, and in less of a limit.
   const chiSquare =
     merged.baseline.length > 2 ? chiSquareTwoSamples(merged.baseline, merged.current).pValue : singleCell(merged);
   return [
     { name: "chi-square", pValue: chiSquare },
-    { name: "one value", pValue: singleCell(cells) },
+    { name: "one value", pValue: singleCell(cells, rest) },
   ];
 }
 
 /** The cell that differs most by itself, times the number of cells. */
-function singleCell({ baseline, current }: Cells): number {
-  const rows = { baseline: total(baseline), current: total(current) };
+function singleCell({ baseline, current }: Cells, rest = { baseline: 0, current: 0 }): number {
+  const rows = { baseline: total(baseline) + rest.baseline, current: total(current) + rest.current };
   if (rows.baseline === 0 || rows.current === 0) return 1;
   const differing = baseline
     .map((before, cell) => ({ before, now: current[cell] ?? 0 }))
@@ -82,9 +76,9 @@ function singleCell({ baseline, current }: Cells): number {
       const difference = before / rows.baseline - now / rows.current;
       return { before, now, size: (difference * difference) / (before + now) };
     });
+  if (differing.length === 0) return 1;
   // The only two cells there are differ by the same.
-  const cells = differing.length === 2 ? 1 : differing.length;
-  if (differing.length < 2) return 1;
+  const cells = differing.length === 2 && rest.baseline + rest.current === 0 ? 1 : differing.length;
   const most = differing.toSorted((a, b) => b.size - a.size).slice(0, SINGLE_CELLS);
   const chances = most.map(({ before, now }) =>
     sharesDiffer({ hits: now, of: rows.current }, { hits: before, of: rows.baseline }),
@@ -92,11 +86,14 @@ function singleCell({ baseline, current }: Cells): number {
   return Math.min(1, Math.min(...chances) * cells);
 }
 
-function numberLooks({ profile, counts }: ColumnPair & { kind: "number" }): Look[] {
+function numberLooks(pair: ColumnPair & { kind: "number" }): [Look, ...Look[]] {
+  const { profile, counts } = pair;
+  const { cells, rest } = namedCells(pair);
   const rows = { baseline: total(profile.counts), current: total(counts.bins) };
   const statistic = Math.max(0, binnedKolmogorovSmirnov(profile, counts) - profile.rankErrorMax);
   const { pValue } = kolmogorovSmirnovPValue(statistic, rows, { exactStepsMax: EXACT_STEPS_MAX });
   return [
+    ...cellLooks({ cells: withinError(cells, 2 * profile.rankErrorMax), rest }, { ordered: true }),
     { name: "Kolmogorov-Smirnov", pValue },
     { name: "range", pValue: outsideRangePValue({ ...rows, outside: counts.below + counts.above }) },
   ];

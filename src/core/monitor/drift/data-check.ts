@@ -75,11 +75,11 @@ function rangeCheck({ profile, counts }: ColumnPair & { kind: "number" }): DataC
 /**
  * Rows with a category that the baseline did not have. How many of them are to be expected is told by the categories
  * that it had once (Good, Biometrika 40 (1953), 237-264); so a column of names or ids has no finding. Where its list is
- * too short for all categories, rows outside of the list are compared with rows outside of the list.
+ * too short for all categories, the rows outside of it count as well.
  */
 function newCategoryCheck({ profile, counts }: ColumnPair & { kind: "category" }): DataCheck {
   const of = baselineValues(profile);
-  const hits = profile.otherRows > 0 ? profile.otherRows : seenOnce(profile);
+  const hits = profile.otherRows + seenOnce(profile);
   return compare("new-category", { hits: counts.otherRows, of: currentValues(counts) }, { hits, of });
 }
 

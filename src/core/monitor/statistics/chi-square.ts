@@ -65,18 +65,18 @@ interface Cells {
 /**
  * Merges cells until the smaller sample is expected to have enough rows in each. Only the sum of both samples decides
  * what is merged, so the test stays one given the margins. In `ordered` cells neighbours are merged, of others all small
- * ones into one.
+ * ones into one, with the `rest`: rows of each sample in cells too rare to be listed.
  */
 export function mergeSmallCells(
   baseline: ArrayLike<number>,
   current: ArrayLike<number>,
-  { ordered }: { ordered: boolean },
+  { ordered, rest = { baseline: 0, current: 0 } }: { ordered: boolean; rest?: { baseline: number; current: number } },
 ): Cells {
-  const rowsBaseline = total(baseline);
-  const rowsCurrent = total(current);
+  const rowsBaseline = total(baseline) + rest.baseline;
+  const rowsCurrent = total(current) + rest.current;
   const smaller = Math.min(rowsBaseline, rowsCurrent);
   const enough = smaller === 0 ? Number.POSITIVE_INFINITY : (EXPECTED_MIN * (rowsBaseline + rowsCurrent)) / smaller;
-  return ordered ? mergeNeighbours(baseline, current, enough) : mergeRare(baseline, current, enough);
+  return ordered ? mergeNeighbours(baseline, current, enough) : mergeRare(baseline, current, { enough, rest });
 }
 
 function mergeNeighbours(baseline: ArrayLike<number>, current: ArrayLike<number>, enough: number): Cells {
@@ -96,10 +96,14 @@ function mergeNeighbours(baseline: ArrayLike<number>, current: ArrayLike<number>
   return merged;
 }
 
-function mergeRare(baseline: ArrayLike<number>, current: ArrayLike<number>, enough: number): Cells {
+function mergeRare(
+  baseline: ArrayLike<number>,
+  current: ArrayLike<number>,
+  { enough, rest }: { enough: number; rest: { baseline: number; current: number } },
+): Cells {
   const merged: Cells = { baseline: [], current: [] };
-  let a = 0;
-  let b = 0;
+  let a = rest.baseline;
+  let b = rest.current;
   let smallest = 0;
   for (let cell = 0; cell < baseline.length; cell++) {
     const here = (baseline[cell] ?? 0) + (current[cell] ?? 0);

@@ -7,7 +7,14 @@ import {
 } from "../../sketch/column-profile.ts";
 import { numberProfile } from "../../sketch/number-profile.ts";
 import { momentsOf } from "../../statistics/compensated-sum.ts";
+import { hashed } from "../../statistics/testing/goldens.ts";
 import { sortedSample } from "../sample-distance.ts";
+
+/** Normal numbers (Box and Muller) that are the same at every run. */
+export function normals(count: number, seed: number): Float64Array {
+  const [radius, angle] = [hashed(count, seed), hashed(count, seed + 7919)];
+  return radius.map((one, at) => Math.sqrt(-2 * Math.log(one + 1e-10)) * Math.cos(2 * Math.PI * (angle[at] ?? 0)));
+}
 
 /** Columns for tests, straight from values: NaN is a missing one. */
 
