@@ -36,6 +36,12 @@ export interface QualityBetState {
   loss: { candidate: number; stable: number };
 }
 
+/**
+ * Its part of the whole chance of a false alarm, `alpha`: it alarms when this times the evidence is `1/alpha`, apart from
+ * all other bets. Weighted evidence may be added up where the bets go by one clock, as in the router. This one bets on
+ * labels that the bets of the present have long seen, so only the union bound adds their chances up.
+ */
+export const QUALITY_WEIGHT = 0.1;
 /** Chance of voiding a sound result. */
 const COVERAGE_ALPHA = 0.01;
 const PRIOR_WRONG = 0.1;

@@ -13,13 +13,15 @@ import { Wealth, type WealthState } from "./score-bet-wealth.ts";
  * arms share cannot raise a false alarm. Source: testing by betting (Shafer 2021; Podkopaev & Ramdas arXiv 2305.00143);
  * the ratios are those of van der Waerden's and Klotz's tests.
  */
-const SHIFT = 0.1;
+/** Its part of the whole chance of a false alarm, `alpha`: it alarms when this times the evidence is `1/alpha`. */
+export const PREDICTIONS_WEIGHT = 0.15;
 const SHIFTS = [0.1, 0.2, 0.4, 0.8] as const;
 const STRETCHES = [0.6, 0.8, 1.25, 1.6] as const;
 const FIXED_SHARE = 3e-4;
 /** Beyond that, one extreme value would decide; the newest 256 of stable cannot tell it from 2.8 anyway. */
 const SCORE_MAX = 3;
 const TABLE_SIZE = 1024;
+const ALL_PARTS = 2 * SHIFTS.length + STRETCHES.length;
 
 /** What counts as news: any change of the numbers, or only that they became greater (for errors). */
 export type ScoreDirection = "any" | "greater";
@@ -40,15 +42,13 @@ export interface ScoreBetState {
 
 export class ScoreBet {
   readonly #reference = new ScoreReference();
-  readonly #direction: ScoreDirection;
   readonly #wealth: Wealth;
   readonly #factors: Float64Array;
   #candidates = 0;
   #stables = 0;
 
   constructor({ direction }: { direction: ScoreDirection }) {
-    this.#direction = direction;
-    const parts = direction === "any" ? 2 * SHIFTS.length + STRETCHES.length : SHIFTS.length;
+    const parts = direction === "any" ? ALL_PARTS : SHIFTS.length;
     this.#wealth = new Wealth({ parts, share: FIXED_SHARE });
     this.#factors = new Float64Array(parts);
   }
@@ -81,7 +81,7 @@ export class ScoreBet {
     if (!Number.isFinite(score)) return;
     // With only one arm in play its label is certain, so there is nothing to bet on.
     const rank = probability > 0 && probability < 1 ? this.#reference.rankOf(score) : null;
-    if (rank !== null && this.#wealth.canGrow) this.#bet(candidate, probability, normalScore(rank));
+    if (rank !== null && this.#wealth.canGrow) this.#bet(candidate, probability, rank);
     if (candidate) this.#candidates += 1;
     else {
       this.#stables += 1;
@@ -90,43 +90,30 @@ export class ScoreBet {
     }
   }
 
-  #bet(candidate: boolean, probability: number, z: number): void {
+  #bet(candidate: boolean, probability: number, rank: number): void {
+    ratios ??= densityRatios();
     const factors = this.#factors;
-    const step = Math.exp(SHIFT * z);
-    let power = step;
-    for (let k = 0; k < SHIFTS.length; k += 1) {
-      const shrink = SHIFT_SHRINKS[k] ?? 1;
-      factors[k] = labelFactor(candidate, probability, power * shrink);
-      if (this.#direction === "any") {
-        factors[SHIFTS.length + k] = labelFactor(candidate, probability, shrink / power);
-      }
-      // exp(.1 z), exp(.2 z), exp(.4 z), exp(.8 z): each shift is twice the one before.
-      power *= power;
+    const from = ALL_PARTS * Math.min(TABLE_SIZE - 1, Math.floor(rank * TABLE_SIZE));
+    for (let k = 0; k < factors.length; k += 1) {
+      const ratio = ratios[from + k] ?? 1;
+      factors[k] = (candidate ? ratio : 1) / (1 - probability + probability * ratio);
     }
-    if (this.#direction === "any") this.#betOnStretch(candidate, probability, z);
     this.#wealth.grow(factors);
   }
+}
 
-  #betOnStretch(candidate: boolean, probability: number, z: number): void {
-    for (let k = 0; k < STRETCHES.length; k += 1) {
-      const stretch = STRETCHES[k] ?? 1;
-      const ratio = Math.exp((z * z * (1 - 1 / (stretch * stretch))) / 2) / stretch;
-      this.#factors[2 * SHIFTS.length + k] = labelFactor(candidate, probability, ratio);
-    }
+/** By rank, to the nearest of 1,024, the ratio that each bet names: made once, for it costs a dozen exponentials. */
+let ratios: Float64Array | null = null;
+
+/** The shifts up come first, because a bet on greater numbers alone has no others. */
+function densityRatios(): Float64Array {
+  const table = new Float64Array(TABLE_SIZE * ALL_PARTS);
+  const shifts = [...SHIFTS, ...SHIFTS.map((shift) => -shift)];
+  for (let at = 0; at < TABLE_SIZE; at += 1) {
+    const z = Math.min(SCORE_MAX, Math.max(-SCORE_MAX, normalQuantile((at + 0.5) / TABLE_SIZE)));
+    const shifted = shifts.map((shift) => Math.exp(shift * z - (shift * shift) / 2));
+    const stretched = STRETCHES.map((times) => Math.exp((z * z * (1 - 1 / (times * times))) / 2) / times);
+    table.set([...shifted, ...stretched], ALL_PARTS * at);
   }
-}
-
-const SHIFT_SHRINKS = SHIFTS.map((shift) => Math.exp((-shift * shift) / 2));
-
-function labelFactor(candidate: boolean, probability: number, ratio: number): number {
-  return (candidate ? ratio : 1) / (1 - probability + probability * ratio);
-}
-
-let table: Float64Array | null = null;
-
-/** The normal score of a rank in (0, 1), to the nearest of 1,024. */
-function normalScore(rank: number): number {
-  table ??= Float64Array.from({ length: TABLE_SIZE }, (_, at) => normalQuantile((at + 0.5) / TABLE_SIZE));
-  const z = table[Math.min(TABLE_SIZE - 1, Math.floor(rank * TABLE_SIZE))] ?? 0;
-  return Math.min(SCORE_MAX, Math.max(-SCORE_MAX, z));
+  return table;
 }
