@@ -22,7 +22,7 @@ export const LATENCY_RULES: Readonly<Record<string, Rule>> = {
   "Mann-Whitney as Kayenta": kayentaRule("latency"),
 };
 
-export const ORACLE = "oracle that knows the effect";
+const ORACLE = "oracle that knows the effect";
 
 /** What stands beside the product where the candidate is worse in one metric. */
 export function rulesFor(metric: "errors" | "latency" | "scores" | "quality"): Readonly<Record<string, Rule>> {
