@@ -17,7 +17,9 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Measurement>>> = {
   audit: async () => (await import("./audit.ts")).measureAudit,
   list: async () => (await import("./list.ts")).measureLists,
   installation: async () => (await import("./installation.ts")).measureInstallation,
+  sketch: async () => (await import("./sketch.ts")).measureSketches,
   verification: async () => (await import("./verification.ts")).measureVerification,
+  drift: async () => (await import("./drift.ts")).measureDrift,
 };
 
 const { values } = parseArgs({
