@@ -2,13 +2,22 @@ import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { AlarmState } from "../core/monitor/alarm/evaluation.ts";
+import { listTransitions, readAlarms } from "../store/queries/alarms.ts";
+import { recordEvaluations } from "./alarms/record-evaluations.ts";
 import { verifyAudit } from "./audit-verify.ts";
 import { captureRemover } from "./captured-files.ts";
 import { type RetentionPolicy, sweepCapture, sweepDatabase } from "./retention.ts";
 import { type EngineFixture, engineFixture, TENANT } from "./testing/engine-fixture.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
-const POLICY: RetentionPolicy = { eventsDays: 30, idempotencyDays: 1, deliveriesDays: 30, captureDays: 30, monitorDays: 30 };
+const POLICY: RetentionPolicy = {
+  eventsDays: 30,
+  idempotencyDays: 1,
+  deliveriesDays: 30,
+  captureDays: 30,
+  monitorDays: 30,
+};
 
 let on: EngineFixture;
 beforeEach(async () => {
@@ -116,4 +125,28 @@ test("captured files go by when they were last written, each host's by itself", 
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+});
+
+test("what alarms said long ago goes, and with it alarms that nobody evaluates any more", async () => {
+  await on.worker();
+  const { id: variant, endpoint } = await on.ended((await on.propose({ name: "alarmed" })).id);
+  const look = (state: AlarmState, days: number) =>
+    recordEvaluations(on.parts, {
+      ...{ tenant: TENANT, endpoint, variant },
+      evaluations: [{ alarm: "DataDriftAlarm", state, atMs: Date.now() + days * DAY_MS, reason: state, figures: [] }],
+    });
+  const kept = async () => [
+    (await readAlarms(on.database, { tenant: TENANT, variant })).length,
+    (await listTransitions(on.database, { tenant: TENANT, ...endpoint, limit: 10 })).length,
+  ];
+  await look("OK", 0);
+  await look("ALARM", 10);
+  await sweepDatabase(inDays(35), POLICY);
+  expect(await kept()).toEqual([1, 1]);
+  await sweepDatabase(inDays(50), { ...POLICY, monitorDays: 0 });
+  expect(await kept()).toEqual([1, 1]);
+  await sweepDatabase(inDays(52), POLICY);
+  expect(await kept()).toEqual([0, 0]);
+  const alarms = (await told()).filter(({ kind }) => kind === "alarms");
+  expect(alarms.reduce((sum, { count }) => sum + Number(count), 0)).toBe(3);
 });

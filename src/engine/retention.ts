@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Transaction } from "../store/database.ts";
+import { removeAlarms } from "../store/queries/alarms.ts";
 import { removeGroundTruth } from "../store/queries/ground-truth.ts";
 import { removeMonitoring } from "../store/queries/monitor-windows.ts";
 import {
@@ -53,6 +54,7 @@ export async function sweepDatabase(parts: RetentionParts, policy: RetentionPoli
     await removeAll(parts, { kind: "webhook-deliveries", days: policy.deliveriesDays }, rowsOf(removeDeliveries));
     await removeAll(parts, { kind: "jobs", days: policy.eventsDays }, rowsOf(removeJobs));
     await removeAll(parts, { kind: "monitoring", days: policy.monitorDays }, rowsOf(removeMonitoring));
+    await removeAll(parts, { kind: "alarms", days: policy.monitorDays }, rowsOf(removeAlarms));
     await removeAll(parts, { kind: "ground-truth", days: policy.monitorDays }, rowsOf(removeGroundTruth));
   });
 }

@@ -73,8 +73,8 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
   monitor_states: { api: "S", worker: "SIUD" },
   monitor_baselines: { api: "S", worker: "SID" },
   // A person acknowledges and suppresses; what was measured, and what follows from it, is the workers'.
-  alarm_states: { api: "SU(acknowledged_by, acknowledged_at, acknowledge_comment)", worker: "SIU" },
-  alarm_transitions: { api: "S", worker: "SI" },
+  alarm_states: { api: "SU(acknowledged_by, acknowledged_at, acknowledge_comment)", worker: "SIUD" },
+  alarm_transitions: { api: "S", worker: "SID" },
   alarm_suppressions: { api: "SIU(ended_by, ended_at)", worker: "S" },
   watch_restores: { api: "S", worker: "SIU" },
   // Truth comes in through the API; the monitor alone knows the answers, and counts.

@@ -260,3 +260,27 @@ export async function endSuppression(
   );
   return rows.some(({ until }) => until.getTime() > of.atMs);
 }
+
+/** Rows that one transaction removes at most. */
+const ROWS_AT_ONCE = 1000;
+
+/** Changes of state that are older, and alarms that nobody evaluates any more: of versions that went long ago. */
+export async function removeAlarms(tx: Transaction, beforeMs: number): Promise<{ tenant: string; count: number }[]> {
+  const { rows } = await tx.query<{ tenant: string; count: number }>(
+    `WITH changes AS (
+       DELETE FROM alarm_transitions WHERE (tenant, variant, alarm, sequence) IN (
+         SELECT tenant, variant, alarm, sequence FROM alarm_transitions WHERE at < $1 LIMIT ${ROWS_AT_ONCE})
+       RETURNING tenant
+     ), states AS (
+       DELETE FROM alarm_states WHERE (tenant, variant, alarm) IN (
+         SELECT tenant, variant, alarm FROM alarm_states s WHERE evaluated_at < $1 AND NOT EXISTS (
+           SELECT FROM alarm_transitions t WHERE (t.tenant, t.variant, t.alarm) = (s.tenant, s.variant, s.alarm))
+         LIMIT ${ROWS_AT_ONCE})
+       RETURNING tenant
+     )
+     SELECT tenant, count(*) AS count FROM (SELECT tenant FROM changes UNION ALL SELECT tenant FROM states) AS gone
+     GROUP BY tenant`,
+    [new Date(beforeMs)],
+  );
+  return rows;
+}

@@ -9,6 +9,7 @@ import { parseVerifierKeys } from "../../core/audit/verifier-key.ts";
 import { verifyRolloutProof } from "../../core/audit/verify-rollout-proof.ts";
 import { generateSigningKey } from "../../core/evidence/signing-key.ts";
 import { localSigstore } from "../../core/evidence/testing/local-sigstore.ts";
+import { recordEvaluations } from "../../engine/alarms/record-evaluations.ts";
 import { planOf, RELYING_PARTY, testEvidence } from "../../service/testing/service-fixture.ts";
 import { signInByPasskey } from "./testing/browser-like.ts";
 import { type Answer, type Ask, type HttpFixture, httpFixture } from "./testing/http-fixture.ts";
@@ -78,6 +79,34 @@ test("the main job, over the network: import, trust, attest, propose, watch, rol
   await perform("breakers.show", { params: at("main") });
   await perform("breakers.reset", { params: at("main"), body: {} });
   await perform("keys.revoke", { params: { purpose: "tests", keyId: String(imported.body["keyId"]) } });
+});
+
+test("what is measured, what alarms, and what people say to it", async () => {
+  const plan = planOf({ artifact: `store:sha256:${"6".repeat(64)}`, target: "simulated", name: "alarming" });
+  const rollout = await on.until(idOf(await perform("plans.submit", { body: { plan } })), ["Succeeded"]);
+  const params = { environment: "development", target: "simulated", name: "alarming" };
+  const figure = { subject: "age", measure: "psi", observed: 0.3, limit: 0.2, samples: 1500, breaching: true };
+  const line = { ...figure, pValue: 0.001, adjustedPValue: 0.01, evidence: null, message: "age: psi 0.3 above 0.2" };
+  const raised = { alarm: "DataDriftAlarm", state: "ALARM", atMs: Date.now(), reason: "age moved" } as const;
+  await recordEvaluations(on.workerParts, {
+    ...{ tenant: "default", endpoint: rollout.endpoint, variant: rollout.id },
+    evaluations: [{ ...raised, figures: [line] }],
+  });
+  const query = "environment=development&target=simulated&name=alarming";
+  expect(listOf(await perform("alarms.list", { query }))).toMatchObject([{ state: "ALARM", figures: [line] }]);
+  expect(listOf(await perform("alarms.history", { params }))).toMatchObject([{ to: "ALARM" }]);
+  const alarm = "DataDriftAlarm";
+  await perform("alarms.acknowledge", { params, body: { alarm, comment: "seen" } });
+  await perform("alarms.suppress", { params, body: { alarm, reason: "a feast day, known", seconds: 3600 } });
+  expect((await perform("monitors.get", { params })).body).toMatchObject({
+    versions: [{ variant: rollout.id, alarms: [{ acknowledgement: { comment: "seen" } }] }],
+    suppressions: [{ alarm, reason: "a feast day, known" }],
+  });
+  expect((await perform("alarms.unsuppress", { params, body: { alarm } })).body).toEqual({ ended: true });
+  for (const seconds of [59, 7 * 86_400 + 1]) {
+    const body = { alarm, reason: "a feast day, known", seconds };
+    expect((await on.perform("alarms.suppress", { params, body })).status).toBe(400);
+  }
 });
 
 test("what a person does with a rollout on its way", async () => {
