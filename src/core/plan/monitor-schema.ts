@@ -103,7 +103,7 @@ export const judgementSchema = z.strictObject({
   requestsMin: integer(0, 1e9).optional(),
   /** Error share above stable's that is tolerated. */
   errorRateExcessMax: z.number().min(0).max(1).optional(),
-  /** The candidate's latencies may be this many times stable's. */
+  /** The candidate's latencies may be this many times stable's; what lasts counts from a fifth of that excess on. */
   latencyRatioMax: z.number().min(1).max(1000).optional(),
   /** `limit`: at the end of the bake what is not proven may pass as well, and is called that; `proof`: it may not. */
   promoteOn: z.enum(["limit", "proof"]).optional(),

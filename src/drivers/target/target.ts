@@ -77,7 +77,7 @@ export interface Guard {
   requestsMin: number;
   /** Error share of the candidate above stable's that is not tolerated, e.g. 0.01. */
   errorRateExcessMax: number;
-  /** The candidate's latencies are divided by this before they are compared with stable's, e.g. 1.5. */
+  /** The candidate's latencies may be this many times stable's, e.g. 1.5; lasting slowness counts from a fifth of it on. */
   latencyRatioMax: number;
   onHealthCheckFailure: boolean;
   /** `proof`: what is not proven does not pass. Default `limit`: at the end of the bake it may, and is called that. */

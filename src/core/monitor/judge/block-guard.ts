@@ -1,30 +1,30 @@
-import { takeWealth, WEALTH_MAX } from "./arm-bet.ts";
 import type { GuardState } from "./judge-state.ts";
-import { sharePart } from "./share-part.ts";
+import { scaleFreeRatio } from "./scale-free-ratio.ts";
 
-const BLOCK_MS = 60_000;
+const BLOCK_MS = 28_000;
 /** A block of fewer answers of one arm goes on until there are so many. */
 const ARM_ANSWERS_MIN = 5;
-/** So many blocks only teach how much the arms differ from block to block by themselves. */
-const CALIBRATION_BLOCKS = 3;
-const STAKES = [0.15, 0.35, 0.65, 0.95] as const;
-const COMPONENTS = STAKES.length + 1;
-const FIXED_SHARE = 0.01;
-const DEVIATION_MIN = 1e-9;
+/** By how many deviations of a block the candidate may be worse; the evidence is the mean over them. */
+const EFFECTS = [1, 2, 4] as const;
+/** Evidence is counted from the first block and anew from each of these, so that a late change is found too. */
+const STARTS = [0, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096] as const;
 
 /**
- * Evidence that the candidate's scores are higher, from whole minutes. Answers of one version depend on each other (a
- * replica is slow for a while, and everything it answers then), and a bet request by request takes each for news. Here
- * a minute is one observation: `z`, the difference of the arms' means, against `s`, what differences of the past
- * minutes scatter by, `s² = mean (Δz)² / 2`. Wealth is multiplied by `1 + λ clip(z / s, ±1)`. This is a guard and no
- * proof: it holds as far as minutes are independent and symmetric about no difference.
+ * Evidence that the candidate's scores are higher, from whole blocks of time. Answers of one version depend on each
+ * other (a replica is slow for a while, and everything it answers then), and a bet request by request takes each for
+ * news. Here a block is one observation: the difference of the arms' means. Blocks are long enough to be nearly
+ * independent, and means of many answers nearly normal; of what they scatter by nothing is supposed. The evidence is
+ * the likelihood ratio of the differences up to scale, `μ = δσ` against `μ = 0`: an anytime-valid t-test (Lai 1976;
+ * Pérez-Ortiz, Lardy, de Heide & Grünwald 2022; Wang & Ramdas 2023). A guard and no proof, as far as blocks are neither
+ * independent nor normal.
  */
 export class BlockGuard {
-  readonly #wealth = new Float64Array(COMPONENTS).fill(1);
-  #wealthSum = COMPONENTS;
+  /** For each start: how many blocks there were since, the sum of their differences, and of the squares. */
+  readonly #counts = new Float64Array(STARTS.length);
+  readonly #sums = new Float64Array(STARTS.length);
+  readonly #squares = new Float64Array(STARTS.length);
   #blocks = 0;
-  #lastDifference = 0;
-  #jumpSquares = 0;
+  #evidence = 1;
   #endsAtMs: number | null = null;
   #candidateAnswers = 0;
   #candidateSum = 0;
@@ -32,10 +32,10 @@ export class BlockGuard {
   #stableSum = 0;
 
   get evidence(): number {
-    return this.#wealthSum / COMPONENTS;
+    return this.#evidence;
   }
 
-  /** Minutes that counted so far, those that only calibrate included. */
+  /** Blocks that counted so far. */
   get blocks(): number {
     return this.#blocks;
   }
@@ -62,35 +62,36 @@ export class BlockGuard {
     this.#candidateSum = 0;
     this.#stableAnswers = 0;
     this.#stableSum = 0;
-    if (this.#blocks >= CALIBRATION_BLOCKS && this.#wealthSum < WEALTH_MAX) this.#bet(difference);
-    if (this.#blocks > 0) this.#jumpSquares += (difference - this.#lastDifference) ** 2;
-    this.#lastDifference = difference;
+    for (const [k, start] of STARTS.entries()) {
+      if (this.#blocks < start) break;
+      this.#counts[k] = (this.#counts[k] ?? 0) + 1;
+      this.#sums[k] = (this.#sums[k] ?? 0) + difference;
+      this.#squares[k] = (this.#squares[k] ?? 0) + difference * difference;
+    }
     this.#blocks += 1;
+    this.#evidence = this.#weighed();
   }
 
-  #bet(difference: number): void {
-    // From the past alone: of this block's own scatter nothing is in the yardstick.
-    const deviation = Math.max(DEVIATION_MIN, Math.sqrt(this.#jumpSquares / (2 * (this.#blocks - 1))));
-    const clipped = Math.max(-1, Math.min(1, difference / deviation));
-    const wealth = this.#wealth;
-    let sum = wealth[COMPONENTS - 1] ?? 0;
-    for (let k = 0; k < STAKES.length; k += 1) {
-      const grown = (wealth[k] ?? 0) * (1 + (STAKES[k] ?? 0) * clipped);
-      wealth[k] = grown;
-      sum += grown;
+  /** The first start has half of the weight, the second a sixth, and so on; starts to come hold their part as cash. */
+  #weighed(): number {
+    let evidence = 1;
+    for (const [k] of STARTS.entries()) {
+      const blocks = this.#counts[k] ?? 0;
+      if (blocks === 0) break;
+      const since = { blocks, sum: this.#sums[k] ?? 0, squares: this.#squares[k] ?? 0 };
+      let mean = 0;
+      for (const effect of EFFECTS) mean += scaleFreeRatio(since, effect) / EFFECTS.length;
+      evidence += (mean - 1) / ((k + 1) * (k + 2));
     }
-    const part = sharePart(this.#blocks - CALIBRATION_BLOCKS + 1, FIXED_SHARE);
-    const share = (part * sum) / COMPONENTS;
-    for (let k = 0; k < COMPONENTS; k += 1) wealth[k] = (wealth[k] ?? 0) * (1 - part) + share;
-    this.#wealthSum = sum;
+    return evidence;
   }
 
   toState(): GuardState {
     return {
-      wealth: [...this.#wealth],
+      counts: [...this.#counts],
+      sums: [...this.#sums],
+      squares: [...this.#squares],
       blocks: this.#blocks,
-      lastDifference: this.#lastDifference,
-      jumpSquares: this.#jumpSquares,
       endsAtMs: this.#endsAtMs,
       candidate: { answers: this.#candidateAnswers, sum: this.#candidateSum },
       stable: { answers: this.#stableAnswers, sum: this.#stableSum },
@@ -99,10 +100,13 @@ export class BlockGuard {
 
   static fromState(state: GuardState): BlockGuard {
     const guard = new BlockGuard();
-    guard.#wealthSum = takeWealth(guard.#wealth, state.wealth);
+    if (state.counts.length !== STARTS.length || state.sums.length !== STARTS.length)
+      throw new RangeError(`${state.counts.length} starts were kept, and there are ${STARTS.length}`);
+    guard.#counts.set(state.counts);
+    guard.#sums.set(state.sums);
+    guard.#squares.set(state.squares.slice(0, STARTS.length));
     guard.#blocks = state.blocks;
-    guard.#lastDifference = state.lastDifference;
-    guard.#jumpSquares = state.jumpSquares;
+    guard.#evidence = guard.#weighed();
     guard.#endsAtMs = state.endsAtMs;
     guard.#candidateAnswers = state.candidate.answers;
     guard.#candidateSum = state.candidate.sum;

@@ -1,7 +1,7 @@
 import { AssignmentCheck } from "./assignment-check.ts";
 import { ErrorJudge } from "./error-judge.ts";
 import type { CanaryJudgeState, JudgeAlarm } from "./judge-state.ts";
-import { type JudgedLatency, LATENCY_FLOOR_MS, LatencyJudge } from "./latency-judge.ts";
+import { type JudgedLatency, LATENCY_FLOOR_MS, LatencyJudge, latencyRatios } from "./latency-judge.ts";
 import { LatencySampler } from "./latency-sampler.ts";
 import { short } from "./verdict-text.ts";
 
@@ -194,11 +194,12 @@ export class CanaryJudge {
   #latencyCause(): string {
     const { gross, fine, guard } = this.#latency.tiers;
     const slow = short(this.#latency.stableSlowMs ?? 0);
-    const evidence = short(this.#latency.evidence);
-    if (gross < Math.min(fine, guard))
-      return `the candidate has been slower than stable for minutes on end, by more than a tenth part and ${LATENCY_FLOOR_MS} ms (evidence ${evidence})`;
-    const margin = `${this.#guard.latencyRatioMax} times and ${LATENCY_FLOOR_MS} ms`;
-    return `the candidate's latencies exceed stable's 90th percentile of ${slow} ms by more than ${margin} too often (evidence ${evidence})`;
+    const evidence = `(evidence ${short(this.#latency.evidence)})`;
+    const { gross: grossRatio, lasting } = latencyRatios(this.#guard.latencyRatioMax);
+    const floor = `${LATENCY_FLOOR_MS} ms`;
+    return gross < Math.min(fine, guard)
+      ? `the candidate's latencies have exceeded stable's by more than ${short(lasting)} times and ${floor} in most half minutes ${evidence}`
+      : `the candidate's latencies exceed stable's 90th percentile of ${slow} ms by more than ${short(grossRatio)} times and ${floor} too often ${evidence}`;
   }
 
   toState(): CanaryJudgeState {

@@ -22,10 +22,10 @@ export type WalkState = z.infer<typeof walkStateSchema>;
 
 const sum = z.strictObject({ answers: count, sum: z.number() });
 export const guardStateSchema = z.strictObject({
-  wealth,
+  counts: z.array(count).max(16),
+  sums: z.array(z.number()).max(16),
+  squares: z.array(count).max(16),
   blocks: count,
-  lastDifference: z.number(),
-  jumpSquares: count,
   endsAtMs: time.nullable(),
   candidate: sum,
   stable: sum,

@@ -18,6 +18,9 @@ export const LATENCY_FLOOR_MS = 5;
 const LASTING_PART = 0.2;
 const PRIOR_SLOW_RATE = 1 - LATENCY_QUANTILE;
 const LATENCY_MS_MIN = 0.01;
+/** The gross tier begins at twice the allowed excess: at 2 times where answers may take 1.5 times. */
+const GROSS_PART = 2;
+const GROSS_ODDS = [4, 12, 40] as const;
 
 export interface JudgedLatency {
   readonly candidate: boolean;
@@ -28,14 +31,14 @@ export interface JudgedLatency {
 }
 
 /**
- * All that is known about the candidate's latency. Two tiers share its evidence evenly. The gross one bets that more of
- * the candidate's answers are above `latencyRatioMax` times stable's 90th percentile than of stable's are above the
- * percentile itself; it finds a candidate that hangs within seconds. The fine one does so from a fifth of the allowed
- * excess on, where a replica's bad minutes could be taken for the version's, so it counts only as far as the block
- * guard, which takes whole minutes for one observation, agrees.
+ * All that is known about the candidate's latency. Two tiers share its evidence evenly. The gross one bets, request by
+ * request, that more of the candidate's answers are above twice the allowed excess over stable's 90th percentile than of
+ * stable's are above the percentile itself; it finds a candidate that hangs within seconds. The fine one does so from a
+ * fifth of the allowed excess on, where a replica's bad minute could be taken for the version's, so it counts only as
+ * far as the block guard agrees, which takes half a minute for one observation.
  */
 export class LatencyJudge {
-  #gross = new ArmBet({ priorRate: PRIOR_SLOW_RATE });
+  #gross = new ArmBet({ priorRate: PRIOR_SLOW_RATE, odds: GROSS_ODDS });
   #fine = new ArmBet({ priorRate: PRIOR_SLOW_RATE });
   #proof = new ArmBet({ priorRate: PRIOR_SLOW_RATE, odds: BETTER_ODDS });
   #guard = new BlockGuard();
@@ -83,7 +86,7 @@ export class LatencyJudge {
     const slowMs = this.#slowMs;
     if (slowMs !== null && answer.latencySampled) this.#bet(answer, { slowMs, ratioMax });
     if (slowMs !== null && probability > 0 && probability < 1) {
-      const own = candidate ? withoutMargin(latencyMs, lastingRatio(ratioMax)) : latencyMs;
+      const own = candidate ? latencyMs / ratioWithFloor(excessRatio(ratioMax, LASTING_PART), slowMs) : latencyMs;
       this.#guard.update(candidate, Math.log(Math.max(LATENCY_MS_MIN, own)), answer.atMs);
     }
     if (!candidate) this.#learn(latencyMs);
@@ -93,8 +96,9 @@ export class LatencyJudge {
     const { candidate, probability, latencyMs } = answer;
     const own = candidate ? withoutMargin(latencyMs, limits.ratioMax) : latencyMs;
     const bad = own > limits.slowMs;
-    const fine = candidate ? withoutMargin(latencyMs, lastingRatio(limits.ratioMax)) : latencyMs;
-    this.#gross.update(candidate, probability, bad);
+    const fine = candidate ? withoutMargin(latencyMs, excessRatio(limits.ratioMax, LASTING_PART)) : latencyMs;
+    const gross = candidate ? withoutMargin(latencyMs, excessRatio(limits.ratioMax, GROSS_PART)) : latencyMs;
+    this.#gross.update(candidate, probability, gross > limits.slowMs);
     this.#proof.update(candidate, probability, bad);
     this.#fine.update(candidate, probability, fine > limits.slowMs);
     const slow = this.#slow;
@@ -112,7 +116,8 @@ export class LatencyJudge {
     const stable = this.#stable;
     stable.record(latencyMs);
     this.#sinceQuantile += 1;
-    if (this.#sinceQuantile < QUANTILE_EVERY || stable.total < STABLE_LATENCIES_MIN) return;
+    const due = this.#slowMs === null || this.#sinceQuantile >= QUANTILE_EVERY;
+    if (!due || stable.total < STABLE_LATENCIES_MIN) return;
     this.#sinceQuantile = 0;
     this.#slowMs = stable.quantile(LATENCY_QUANTILE);
     if (stable.total > STABLE_LATENCIES_KEPT) stable.halve();
@@ -139,7 +144,7 @@ export class LatencyJudge {
 
   static fromState(state: LatencyState): LatencyJudge {
     const judge = new LatencyJudge();
-    judge.#gross = ArmBet.fromState(state.gross, { priorRate: PRIOR_SLOW_RATE });
+    judge.#gross = ArmBet.fromState(state.gross, { priorRate: PRIOR_SLOW_RATE, odds: GROSS_ODDS });
     judge.#fine = ArmBet.fromState(state.fine, { priorRate: PRIOR_SLOW_RATE });
     judge.#proof = ArmBet.fromState(state.proof, { priorRate: PRIOR_SLOW_RATE, odds: BETTER_ODDS });
     judge.#guard = BlockGuard.fromState(state.guard);
@@ -157,6 +162,17 @@ function withoutMargin(latencyMs: number, ratio: number): number {
   return Math.min(latencyMs / ratio, latencyMs - LATENCY_FLOOR_MS);
 }
 
-function lastingRatio(ratioMax: number): number {
-  return 1 + LASTING_PART * (ratioMax - 1);
+/** The floor as a ratio, for what compares means and has no percentile to add it to. */
+function ratioWithFloor(ratio: number, slowMs: number): number {
+  return Math.max(ratio, 1 + LATENCY_FLOOR_MS / slowMs);
+}
+
+/** From which ratio on each tier finds a candidate slow. */
+export function latencyRatios(ratioMax: number): { gross: number; lasting: number } {
+  return { gross: excessRatio(ratioMax, GROSS_PART), lasting: excessRatio(ratioMax, LASTING_PART) };
+}
+
+/** A part, or a multiple, of what the allowed ratio is above 1. */
+function excessRatio(ratioMax: number, part: number): number {
+  return 1 + part * (ratioMax - 1);
 }
