@@ -9,7 +9,7 @@ import { parsedTable } from "./table-error.ts";
 /** What a baseline that somebody imported may take: it is a stranger's file, and a small one can unpack to anything. */
 const LIMITS: TableLimits = { rowsMax: 5_000_000, cellsMax: 50_000_000, unpackedBytesMax: 1024 * 1024 * 1024 };
 const BYTES_MAX = 256 * 1024 * 1024;
-const HEAP_MB_MAX = 1024;
+const HEAP_MB_MAX = 512;
 /** So much text is read faster than a thread starts; a packed file may unpack to anything. */
 const IN_PLACE_BYTES_MAX = 128 * 1024;
 const SECONDS_MAX = 120;

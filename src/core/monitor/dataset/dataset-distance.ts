@@ -45,7 +45,10 @@ export function numericDistance(
   return allowed(widest, { baseline: a.total, current: b.total }, method);
 }
 
-/** The greatest difference of any category's share (`Distance.categoricalDistance`). */
+/**
+ * The greatest difference of any category's share (`Distance.categoricalDistance`). null where one of them lists no
+ * categories: there were too many of them, and nothing is known of their shares.
+ */
 export function categoryDistance(
   baseline: FeatureStatistics,
   current: FeatureStatistics,
@@ -53,7 +56,7 @@ export function categoryDistance(
 ): DatasetDistance | null {
   const a = countsOf(baseline);
   const b = countsOf(current);
-  if (a.total === 0 || b.total === 0) return null;
+  if (a.counts.size === 0 || b.counts.size === 0) return null;
   const values = [...new Set([...a.counts.keys(), ...b.counts.keys()])];
   const samples = { baseline: a.total, current: b.total };
   if (drift === "ChiSquared") {

@@ -1,3 +1,4 @@
+import { CATEGORIES_MAX } from "../sketch/column-profile.ts";
 import type { RankedValues } from "../sketch/kll-sketch.ts";
 import type { CellKinds, ColumnAccumulator, InferredType } from "./column-accumulator.ts";
 import type { FeatureStatistics } from "./statistics-file.ts";
@@ -26,8 +27,11 @@ export function featureStatistics(column: ColumnAccumulator): FeatureStatistics 
   const common = { num_present: present, num_missing: kinds.missing };
   const head = { name, inferred_type: inferredType };
   if (inferredType === "String" || inferredType === "Unknown") {
+    const figures = { common, distinct_count: column.distinct };
+    // Names and numbers of people are no categories, and have no place in a file that is passed on.
+    if (!column.hasExactValues || column.distinct > CATEGORIES_MAX) return { ...head, string_statistics: figures };
     const distribution = { categorical: { buckets: column.topValues() } };
-    return { ...head, string_statistics: { common, distinct_count: column.distinct, distribution } };
+    return { ...head, string_statistics: { ...figures, distribution } };
   }
   const { moments, sketch, sum } = column;
   const { min, max } = moments;

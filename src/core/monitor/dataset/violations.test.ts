@@ -148,6 +148,18 @@ describe("the distance of the distributions", () => {
   });
 });
 
+test("a column of ids has no categories, so their shares are not compared", () => {
+  const ids = profiled({ id: fill(5000, (at) => `id-${at}`) });
+  expect(ids.statistics.features[0]?.string_statistics).toEqual({
+    common: { num_present: 5000, num_missing: 0 },
+    distinct_count: expect.any(Number),
+  });
+  const others = profiled({ id: fill(5000, (at) => `id-${at * 3}`) });
+  expect(checkDataset(others, ids).checks.map(({ check: type }) => type)).toEqual(["completeness_check"]);
+  const few = profiled({ id: fill(5000, (at) => `id-${at % 3}`) });
+  expect(checkDataset(few, ids).violations).toEqual([]);
+});
+
 test("nothing is checked where the file says so, for all columns or for one", () => {
   const { age, ...others } = same;
   expect(check(others, { evaluate_constraints: "Disabled" })).toMatchObject({ checks: [], violations: [] });
