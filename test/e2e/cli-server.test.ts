@@ -217,6 +217,20 @@ describe("every command that speaks to a server", () => {
     expect(await json("breaker reset tumour -e development")).toMatchObject({ failures: 0 });
   });
 
+  it("shows what its data plane says of the version that serves, and takes a person's word on it", async () => {
+    const healthy = { items: expect.arrayContaining([expect.objectContaining({ alarm: "HealthAlarm", state: "OK" })]) };
+    const listed = () => json("monitor alarms tumour -e development");
+    await expect.poll(listed, { timeout: 20_000 }).toMatchObject(healthy);
+    expect(await json("monitor history tumour -e development --alarm HealthAlarm")).toMatchObject({
+      items: [{ from: "INSUFFICIENT_DATA", to: "OK" }],
+    });
+    expect(await ok("monitor show tumour -e development")).toMatch(/replicas +healthy +\d +\d/);
+    expect((await run("monitor acknowledge tumour HealthAlarm -e development")).err).toContain("is not in ALARM");
+    const suppress = "monitor suppress tumour HealthAlarm -e development --for 2h --reason moved-to-other-racks";
+    expect(await json(suppress)).toMatchObject({ alarm: "HealthAlarm", reason: "moved-to-other-racks" });
+    expect(await json("monitor unsuppress tumour HealthAlarm -e development")).toEqual({ ended: true });
+  });
+
   it("steers a rollout, and its end is the exit code", async () => {
     const { id } = await json<{ id: string }>("plan submit -f p2.yaml -q");
     expect((await run(`rollout watch ${id} --timeout 3s`)).code).toBe(5);
