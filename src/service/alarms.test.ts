@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AlarmEvaluation, AlarmName, AlarmState } from "../core/monitor/alarm/evaluation.ts";
 import { recordEvaluations } from "../engine/alarms/record-evaluations.ts";
 import type { Principal } from "./principal.ts";
-import { planOf, type ServiceFixture, serviceFixture } from "./testing/service-fixture.ts";
+import { BROKEN, planOf, type ServiceFixture, serviceFixture } from "./testing/service-fixture.ts";
 
 let on: ServiceFixture;
 let olga: Principal;
@@ -149,4 +149,31 @@ describe("the monitor of an endpoint", () => {
     expect(verdict).toMatchObject({ outcome: "pass", metrics: [{ outcome: "pass" }] });
     expect(watch).toBeNull();
   });
+});
+
+test("an open breaker does not stop the way back that an alarm takes", async () => {
+  on.behaviour.set("broken", BROKEN);
+  const submit = async (version: string) => {
+    const plan = planOf({ artifact, name: "tripped", version });
+    plan.spec.monitor = { watch: { seconds: 3600 } };
+    return on.call("plans.submit", olga, { body: { plan } });
+  };
+  const first = await submit("1");
+  await on.until(first.id, ["Succeeded"]);
+  const second = await submit("2");
+  await on.until(second.id, ["Succeeded"]);
+  await on.database.query(`UPDATE tenants SET settings = '{"breaker": {"failures": 1}}'`);
+  try {
+    await on.until((await submit("broken")).id, ["RolledBack"]);
+    const at = { environment: "development", target: "local", name: "tripped" } as const;
+    expect(await on.call("breakers.show", vera, { params: at })).toMatchObject({ state: "open" });
+    await expect(submit("3")).resolves.toMatchObject({ phase: "Denied" });
+    await look({ ...(await on.until(second.id, ["Succeeded"])), at }, "ALARM");
+    await expect
+      .poll(async () => (await on.call("endpoints.get", vera, { params: at })).model, { timeout: 10_000 })
+      .toMatchObject({ version: "1" });
+    expect(await on.call("breakers.show", vera, { params: at })).toMatchObject({ state: "open", failures: 2 });
+  } finally {
+    await on.database.query("UPDATE tenants SET settings = '{}'");
+  }
 });
