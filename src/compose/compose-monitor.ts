@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { monitorOpsPort } from "../config/monitor-ops-port.ts";
 import type { Config } from "../config/schema.ts";
 import { BaselineBook } from "../engine/monitor/baseline-book.ts";
 import { profileBaseline } from "../engine/monitor/profile-baseline.ts";
@@ -32,9 +33,4 @@ export async function composeMonitor(config: Config, log: ProgramLog): Promise<R
       }),
     )
     .catch(closing(close));
-}
-
-/** The one before the first worker's; where those are any free ones, so is this. */
-function monitorOpsPort({ monitor, worker }: Config): number {
-  return monitor.opsPort ?? Math.max(0, worker.opsPort - 1);
 }

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { monitorOpsPort } from "../config/monitor-ops-port.ts";
 import type { Config } from "../config/schema.ts";
 import type { DoctorFinding } from "../core/doctor/finding.ts";
 import { readState } from "../serving/state-file.ts";
@@ -57,13 +58,15 @@ interface Port {
   port: number;
 }
 
-function portsOf({ api, serving, worker }: Config): Port[] {
+function portsOf(config: Config): Port[] {
+  const { api, serving, worker, monitor } = config;
   const workers =
     worker.opsPort === 0 ? [] : Array.from({ length: worker.count }, (_, index) => worker.opsPort + index);
   return [
     { setting: "api.port", host: api.host, port: api.port },
     { setting: "serving.port", host: serving.host, port: serving.port },
     ...workers.map((port) => ({ setting: "worker.opsPort", host: "127.0.0.1", port })),
+    ...(monitor.enabled ? [{ setting: "monitor.opsPort", host: monitor.opsHost, port: monitorOpsPort(config) }] : []),
   ].filter(({ port }) => port !== 0);
 }
 

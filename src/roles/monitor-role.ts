@@ -1,4 +1,6 @@
-import { Monitor, type MonitorParts } from "../engine/monitor/monitor.ts";
+import { engineMetrics } from "../engine/metrics.ts";
+import { Monitor } from "../engine/monitor/monitor.ts";
+import type { MonitorParts } from "../engine/monitor/monitor-parts.ts";
 import { monitorRoleMetrics } from "../engine/monitor/role-metrics.ts";
 import { createOpsServer } from "../surfaces/http/ops-server.ts";
 import { metricsRegistry } from "./metrics-registry.ts";
@@ -18,6 +20,7 @@ export async function startMonitorRole(options: MonitorRoleOptions): Promise<Run
   const registry = metricsRegistry("monitor");
   const monitor: Monitor = new Monitor({
     ...options.parts,
+    ...engineMetrics(registry, options.parts),
     ...monitorRoleMetrics(registry, {
       watched: () => monitor.watchedCount,
       kept: () => monitor.keptCount,

@@ -91,3 +91,33 @@ test("a role that becomes ready while it is being ended keeps nobody waiting", a
   );
   await expect(Promise.race([starting, sleep(4000, "never settled")])).rejects.toThrow("no database");
 });
+
+test("a role that starts last is waited for by nobody, and is tried again however often it fails", async () => {
+  const fails = Promise.withResolvers<void>();
+  const again = Promise.withResolvers<void>();
+  const ready = Promise.withResolvers<void>();
+  let tries = 0;
+  const late: SupervisedRole = {
+    ...role("late", async () => {
+      tries += 1;
+      if (tries === 2) again.resolve();
+      return withWhere("9");
+    }),
+    startsLast: true,
+  };
+  const log: Logger = {
+    info: (_, facts) => {
+      if (facts?.["role"] === "late") ready.resolve();
+    },
+    warn: () => fails.resolve(),
+    error: () => undefined,
+  };
+  const supervisor = await supervise(entry, [late, role("first", async () => withWhere("8"))], log);
+  expect([...supervisor.ready.keys()]).toEqual(["first"]);
+  await ready.promise;
+  process.kill(supervisor.pidOf("late") ?? 0, "SIGKILL");
+  await fails.promise;
+  await again.promise;
+  expect(await Promise.race([supervisor.lost, sleep(0, "nothing lost")])).toBe("nothing lost");
+  await supervisor.stop();
+});

@@ -16,7 +16,7 @@ import type { BaselineAnswer } from "./baseline-book.ts";
 import { CaptureNews } from "./capture-news.ts";
 import { captureFolder, readTail, type TailRead } from "./capture-tail.ts";
 import { eventTime } from "./event-time.ts";
-import type { LookFacts, MonitorParts } from "./monitor.ts";
+import type { LookFacts, MonitorParts } from "./monitor-parts.ts";
 import { NO_COUNTS, type ReadCounts } from "./monitor-report.ts";
 import { VersionEvaluator } from "./version-evaluator.ts";
 import { type ReadRequest, VersionReader } from "./version-reader.ts";

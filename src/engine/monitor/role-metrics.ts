@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import type { LookFacts } from "./monitor.ts";
+import type { LookFacts } from "./monitor-parts.ts";
 
 /** What a monitor tells of its own work. No tenant, endpoint, version or column is named: the page needs no credential. */
 export function monitorRoleMetrics(

@@ -12,7 +12,7 @@ import { lockEvaluation, writeState } from "../../store/queries/monitor-windows.
 import { type RecordedEvaluations, recordEvaluations } from "../alarms/record-evaluations.ts";
 import { evaluateQuality } from "../ground-truth/evaluate-quality.ts";
 import type { BaselineAnswer, VersionBaseline } from "./baseline-book.ts";
-import type { MonitorParts } from "./monitor.ts";
+import type { MonitorParts } from "./monitor-parts.ts";
 import type { MonitorReport, SequentialFigures } from "./monitor-report.ts";
 import { predictionsMetric, predictionsOf, withPredictions } from "./predictions.ts";
 import { storedEvidence, type TestEvidence } from "./version-tests.ts";

@@ -46,7 +46,7 @@ capabilities: { drop: [ALL] }
 {{/* What every process has: its settings by environment, its secrets by file. `role` is the argument. */}}
 {{- define "continuum.container" -}}
 {{- $login := .root.Values.database.key }}
-{{- if eq (last .args) "worker" }}{{ $login = .root.Values.database.workerKey | default $login }}{{ end }}
+{{- if has (last .args) (list "worker" "monitor") }}{{ $login = .root.Values.database.workerKey | default $login }}{{ end }}
 image: {{ include "continuum.image" .root }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 args: {{ .args | toJson }}
@@ -150,6 +150,10 @@ affinity: {{ toJson . }}
 
 {{- define "continuum.apiEnv" -}}
 {{- dict "CONTINUUM_API_HOST" "0.0.0.0" "CONTINUUM_API_PORT" "7400" "CONTINUUM_API_ALLOW_INSECURE_HTTP" "true" | toJson -}}
+{{- end }}
+
+{{- define "continuum.monitorEnv" -}}
+{{- dict "CONTINUUM_MONITOR_OPS_HOST" "0.0.0.0" "CONTINUUM_MONITOR_OPS_PORT" "7409" | toJson -}}
 {{- end }}
 
 {{- define "continuum.workerEnv" -}}

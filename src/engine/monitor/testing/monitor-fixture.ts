@@ -14,7 +14,8 @@ import { createTestDatabase, type TestDatabase } from "../../../store/testing/te
 import { engineParts } from "../../testing/engine-fixture.ts";
 import { BaselineBook, type ProfiledBaseline } from "../baseline-book.ts";
 import { captureFolder } from "../capture-tail.ts";
-import { Monitor, type MonitorParts } from "../monitor.ts";
+import { Monitor } from "../monitor.ts";
+import type { MonitorParts } from "../monitor-parts.ts";
 
 /** Monitors of one or several hosts over a database of their own, and captures as the data plane writes them. */
 export interface MonitorFixture {
