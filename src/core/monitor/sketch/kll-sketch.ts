@@ -55,6 +55,8 @@ export class KllSketch {
   /** Values that are kept, and from how many on some of them have to go. */
   #kept = 0;
   #room = 0;
+  /** Of each level, for as many levels as there are. */
+  #rooms: number[] = [];
   #ranked: RankedValues | null = null;
 
   constructor({ k = KLL_K_DEFAULT, c = C_DEFAULT, seed = 1 }: KllOptions = {}) {
@@ -87,6 +89,7 @@ export class KllSketch {
     sketch.#count = levels.reduce((sum, level, height) => sum + level.length * 2 ** height, 0);
     sketch.#min = min;
     sketch.#max = max;
+    sketch.#measure();
     sketch.#settle();
     return sketch;
   }
@@ -215,33 +218,30 @@ export class KllSketch {
       sketch.#min = min;
       sketch.#max = max;
     }
-    sketch.#room = sketch.#roomOfAll();
+    sketch.#measure();
     return sketch;
   }
 
-  #roomOfAll(): number {
-    return this.#levels.reduce((sum, _, height) => sum + this.#roomOf(height), 0);
-  }
-
-  #roomOf(height: number): number {
-    const below = this.#levels.length - 1 - height;
-    const room = Math.max(ROOM_MIN, Math.ceil(this.k * this.c ** Math.max(0, below)));
-    return height === 0 ? Math.max(room, Math.min(this.k, LOWEST_ROOM_MIN)) : room;
+  #measure(): void {
+    this.#rooms = this.#levels.map((_, height) => {
+      const room = Math.max(ROOM_MIN, Math.ceil(this.k * this.c ** (this.#levels.length - 1 - height)));
+      return height === 0 ? Math.max(room, Math.min(this.k, LOWEST_ROOM_MIN)) : room;
+    });
+    this.#room = this.#rooms.reduce((sum, room) => sum + room, 0);
   }
 
   #grow(): Level {
     const level = { values: new Float64Array(0), length: 0, nextSide: -1 };
     this.#levels.push(level);
-    this.#room = this.#roomOfAll();
+    this.#measure();
     return level;
   }
 
   /** Sends half of a full level on to the next, from the lowest up, until there is room again. */
   #settle(): void {
-    this.#room = this.#roomOfAll();
     for (let height = 0; this.#kept >= this.#room && height < this.#levels.length; height += 1) {
       const level = this.#levels[height];
-      if (level === undefined || level.length < this.#roomOf(height)) continue;
+      if (level === undefined || level.length < (this.#rooms[height] ?? 0)) continue;
       const above = this.#levels[height + 1] ?? this.#grow();
       if (height === 0) level.values.subarray(0, level.length).sort();
       // One of an odd number stays: a pair is what a coin can choose from.
@@ -249,8 +249,8 @@ export class KllSketch {
       const left = level.values[level.length - 1] ?? 0;
       mergeSorted(above, level, { from: this.#side(level), step: 2, count: pairs });
       level.length -= pairs * 2;
-      if (height > 0 && level.values.length > 2 * this.#roomOf(height))
-        level.values = new Float64Array(this.#roomOf(height));
+      if (height > 0 && level.values.length > 2 * (this.#rooms[height] ?? 0))
+        level.values = new Float64Array(this.#rooms[height] ?? 0);
       level.values[0] = left;
       this.#kept -= pairs;
     }
