@@ -12,7 +12,9 @@ const BYTES_MAX = 256 * 1024 * 1024;
 const HEAP_MB_MAX = 512;
 /** So much text is read faster than a thread starts; a packed file may unpack to anything. */
 const IN_PLACE_BYTES_MAX = 128 * 1024;
-const SECONDS_MAX = 120;
+/** With so many seconds for every MiB besides: a file that leads its reader in circles is given up soon. */
+const SECONDS_MIN = 10;
+const SECONDS_PER_MIB = 1;
 
 /** Sources run as they are and a package runs compiled: the thread's file has this file's own extension. */
 const ENTRY = new URL(`./baseline-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
@@ -24,7 +26,10 @@ const ENTRY = new URL(`./baseline-thread${import.meta.url.endsWith(".ts") ? ".ts
  */
 export async function loadBaseline(
   bytes: Uint8Array,
-  { secondsMax = SECONDS_MAX, ...options }: ProfileOptions & TableLimits & { secondsMax?: number } = {},
+  {
+    secondsMax = SECONDS_MIN + (SECONDS_PER_MIB * bytes.length) / 1024 ** 2,
+    ...options
+  }: ProfileOptions & TableLimits & { secondsMax?: number } = {},
 ): Promise<Parsed<Baseline>> {
   if (bytes.length > BYTES_MAX)
     return refused(
@@ -43,7 +48,10 @@ export async function loadBaseline(
   let timer: NodeJS.Timeout | undefined;
   try {
     return await new Promise<Parsed<Baseline>>((resolve, reject) => {
-      timer = setTimeout(() => resolve(refused(`it cannot be read within ${secondsMax} seconds`)), secondsMax * 1000);
+      timer = setTimeout(
+        () => resolve(refused(`it cannot be read within ${secondsMax.toFixed(0)} s`)),
+        secondsMax * 1000,
+      );
       thread.once("message", resolve);
       thread.once("error", (error: NodeJS.ErrnoException) => {
         if (error.code === "ERR_WORKER_OUT_OF_MEMORY")

@@ -22,6 +22,7 @@ const INPUTS: Readonly<Record<string, number>> = {
   addresses: 3000,
   images: 2000,
   cursors: 2000,
+  tables: 300,
   "command-line": 40,
   backups: 200,
   invocations: 150,

@@ -70,7 +70,7 @@ export const bundles: FuzzTarget = {
 
 export const junit: FuzzTarget = {
   name: "junit",
-  share: 150,
+  share: 110,
   open: async () => {
     const pieces = [
       "<a>",
