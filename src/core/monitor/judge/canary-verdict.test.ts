@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ArmWindow } from "./arm-window.ts";
 import { CanaryJudge, type JudgeGuard } from "./canary-judge.ts";
 import { canaryVerdict, type Measured } from "./canary-verdict.ts";
+import { seeded } from "./testing/seeded.ts";
 
 const GUARD: JudgeGuard = {
   alpha: 0.01,
@@ -127,5 +128,73 @@ describe("the verdict on a candidate alone", () => {
         atMs: n,
       });
     expect(canaryVerdict(measured).outcome).toBe("fail");
+  });
+});
+
+/** A judge that saw equal arms, and the windows of the same answers. */
+function seen(requests: number, guard: Partial<JudgeGuard> = {}): Measured {
+  const random = seeded(11);
+  const judge = new CanaryJudge({ guard: { ...GUARD, ...guard }, stableSoFar: { requests: 0, errors: 0 } });
+  const [candidateWindow, stable] = [new ArmWindow(), new ArmWindow()];
+  for (let n = 0; n < requests; n += 1) {
+    const candidate = random() < 0.5;
+    const answer = { failed: random() < 0.002, latencyMs: 20 + 5 * random() };
+    const latencySampled = judge.drawn({ candidate, probability: 0.5, startedMs: 100 * n });
+    judge.record({ ...answer, candidate, probability: 0.5, latencySampled, atMs: 100 * n });
+    (candidate ? candidateWindow : stable).record(answer);
+  }
+  return judged({ judge, candidate: candidateWindow, stable, percent: 50 });
+}
+
+describe("what a verdict proves", () => {
+  it("shows the sums: samples, estimate, interval, margin, evidence against threshold, and how much more it needs", () => {
+    const verdict = canaryVerdict(seen(300));
+    const errors = verdict.metrics.find(({ metric }) => metric === "errors")?.figures;
+    expect(errors).toMatchObject({ margin: 0.01, threshold: 400, interval: { of: "difference", confidence: 0.95 } });
+    expect((errors?.candidate.samples ?? 0) + (errors?.stable.samples ?? 0)).toBe(300);
+    expect(errors?.moreRequests).toBeGreaterThan(0);
+    const latency = verdict.metrics.find(({ metric }) => metric === "latency")?.figures;
+    expect(latency).toMatchObject({ margin: 1.5, unit: "90th percentile in ms" });
+    expect(latency?.proof?.threshold).toBe(20);
+  });
+
+  it("says so when everything is proven, and asks for nothing more", () => {
+    const verdict = canaryVerdict(seen(20_000, { promoteOn: "proof" }));
+    expect(verdict.outcome).toBe("pass");
+    for (const name of ["errors", "latency"]) {
+      const metric = verdict.metrics.find((each) => each.metric === name);
+      expect(metric?.message).toContain("is proven");
+      expect(metric?.figures?.moreRequests).toBe(0);
+    }
+    expect(verdict.metrics.find((each) => each.metric === "latency")?.figures?.interval?.high).toBeLessThan(1.5);
+  });
+
+  it("passes at the limit what is not proven, unless the plan asks for a proof", () => {
+    expect(canaryVerdict(seen(300)).outcome).toBe("pass");
+    const asked = canaryVerdict(seen(300, { promoteOn: "proof" }));
+    expect(asked.outcome).toBe("inconclusive");
+    expect(asked.metrics.find(({ metric }) => metric === "errors")?.message).toMatch(
+      /asks for a proof, which about \d+ more requests could give/,
+    );
+  });
+
+  it("is void when the draw was not random, and blames nobody", () => {
+    const measured = seen(0);
+    for (let n = 0; n < 4000; n += 1) measured.judge.drawn({ candidate: n % 2 === 0, probability: 0.5, startedMs: n });
+    for (let n = 0; n < 1000; n += 1) {
+      const candidate = n % 2 === 0;
+      const answer = { failed: candidate, latencyMs: 1, latencySampled: false, atMs: n };
+      expect(measured.judge.record({ ...answer, candidate, probability: 0.5 })).toBeNull();
+    }
+    expect(canaryVerdict({ ...measured, candidate: windowOf({ requests: 100 }) }).outcome).toBe("error");
+  });
+
+  it("says with few replicas what it cannot tell apart", () => {
+    const text = (wanted: number) =>
+      canaryVerdict(judged({ health: { wanted, healthy: wanted, failure: null, stableWanted: 3 } })).metrics.find(
+        ({ metric }) => metric === "health",
+      )?.message;
+    expect(text(2)).toContain("(stable has 3); with fewer than 4");
+    expect(text(4)).not.toContain("fewer");
   });
 });
