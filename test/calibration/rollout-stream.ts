@@ -52,7 +52,8 @@ export class RolloutStream {
       this.latencyMs[n] = LATENCY_MEDIAN_MS * times * Math.exp(LATENCY_DEVIATION * noise);
       this.score[n] = stretch * draws.normal() + shift + share * world.scoreTrend;
       const isWrong = draws.uniform() < (candidate ? (effect.wrongRate ?? wrong) : wrong);
-      this.truth[n] = draws.uniform() >= LABELLED_SHARE ? 2 : isWrong ? 1 : 0;
+      const known = isWrong && candidate ? (world.wrongKnown ?? LABELLED_SHARE) : LABELLED_SHARE;
+      this.truth[n] = draws.uniform() >= known ? 2 : isWrong ? 1 : 0;
     }
   }
 }

@@ -31,6 +31,8 @@ export interface World {
   memorySeconds: number | null;
   /** Each replica has bursts of its own. */
   replicas: (Bursts & { candidate: number; stable: number }) | null;
+  /** Share of the candidate's wrong answers whose truth is known at the horizon, where that differs from all others'. */
+  wrongKnown: number | null;
   effect: Effect;
 }
 
@@ -53,6 +55,7 @@ const CALM: World = {
   bursts: null,
   memorySeconds: null,
   replicas: null,
+  wrongKnown: null,
   effect: {},
 };
 
@@ -65,6 +68,8 @@ const SHARED_BURSTS: World["bursts"] = {
   wrongRate: 0.3,
 };
 const TREND = { errorRate: [0.003, 0.03], latencyTrend: 2, scoreTrend: 1 } as const;
+/** Where 60 % are known at an age, and the age is exponential, 94 % are known when they come three times sooner. */
+const THREE_TIMES_SOONER = 1 - (1 - LABELLED_SHARE) ** 3;
 const RAMP: World["steps"] = [
   [0, 0.05],
   [1 / 3, 0.25],
@@ -97,6 +102,12 @@ export const NULL_WORLDS: readonly NullWorld[] = [
     promised: false,
   },
   { ...CALM, name: "AR(1) that lasts 15 s", memorySeconds: 15, promised: false },
+  {
+    ...CALM,
+    name: "candidate's wrong answers are known sooner",
+    wrongKnown: THREE_TIMES_SOONER,
+    promised: false,
+  },
 ];
 
 /** Worlds in which the candidate is worse (or, for scores, different), and what is promised of finding it. */
