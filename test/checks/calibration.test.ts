@@ -14,13 +14,15 @@ import { EFFECT_WORLDS, NULL_WORLDS } from "../calibration/world.ts";
 /** The calibration in little: what must hold of a few hundred rollouts, with seeds that never change. */
 const SEED = 42;
 const ROLLOUTS = 40;
+/** Seconds of computing, which a busy machine may make minutes. */
+const TIMEOUT = { timeout: 240_000 };
 
 function alarms(part: "equal" | "effect", world: string, rollouts: number): number[] {
   const stops = judgeRollouts({ part, world, from: 0, to: rollouts, seed: SEED, peersTo: 0 });
   return (stops[PRODUCT] ?? []).filter((stop) => stop !== NEVER);
 }
 
-describe("the judge with all its metrics", () => {
+describe("the judge with all its metrics", TIMEOUT, () => {
   it("rolls equal arms back in no more than one rollout of a hundred", () => {
     const promised = NULL_WORLDS.filter((world) => world.promised);
     const wrong = promised.reduce((sum, { name }) => sum + alarms("equal", name, ROLLOUTS).length, 0);
@@ -41,7 +43,7 @@ describe("the judge with all its metrics", () => {
   });
 });
 
-describe("the rules of others on the same streams", () => {
+describe("the rules of others on the same streams", TIMEOUT, () => {
   it("fail where theirs is another promise: pooled tests in a trend with a ramp, fixed limits at any time", () => {
     const stops = judgeRollouts({
       part: "equal",
@@ -71,7 +73,7 @@ describe("the rules of others on the same streams", () => {
   });
 });
 
-describe("the monitor's rules of drift", () => {
+describe("the monitor's rules of drift", TIMEOUT, () => {
   it("say nothing of equal tables, and soon something of ones that drift", () => {
     const equal = judgeDrift({ part: "drift", drift: "none", columns: 20, from: 0, to: 2, seed: SEED });
     expect(equal.monitor).toEqual({ windows: [-1, -1], evidence: [-1, -1], alarm: [-1, -1] });
