@@ -3,7 +3,7 @@ import type { CategoryCounts, CategoryProfile } from "./column-profile.ts";
 import { readCounts, writeCounts } from "./count-bytes.ts";
 import { FrequentValues } from "./frequent-values.ts";
 import { HyperLogLog } from "./hyper-log-log.ts";
-import type { SketchReader, SketchWriter } from "./sketch-bytes.ts";
+import { damaged, type SketchReader, type SketchWriter } from "./sketch-bytes.ts";
 
 /** What a sketch of a column of texts is made with; the same for all sketches that are ever merged. */
 export interface CategorySketchSettings {
@@ -106,6 +106,8 @@ export class CategorySketch {
     readCounts(from, sketch.#listed);
     sketch.#others = FrequentValues.decode(from, OTHERS_KEPT);
     sketch.#distinct = HyperLogLog.decode(from);
+    const listed = sketch.#listed.reduce((sum, one) => sum + one, 0);
+    if (listed + sketch.#otherRows !== sketch.#present) damaged("a column that counts its values in two ways");
     return sketch;
   }
 }

@@ -128,6 +128,9 @@ export class NumberSketch {
     sketch.#kll = KllSketch.decode(from);
     if (sketch.#kll.k !== settings.kllK) damaged("a KLL sketch of another size");
     sketch.#distinct = HyperLogLog.decode(from);
+    const { count } = sketch.#moments;
+    const binned = sketch.#bins.reduce((sum, one) => sum + one, 0);
+    if (binned !== count || sketch.#kll.count !== count) damaged("a column that counts its values in two ways");
     return sketch;
   }
 }
