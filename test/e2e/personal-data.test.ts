@@ -49,6 +49,7 @@ const PLANTED = {
   wrongPassword: "zq28-wrong-password",
   path: "zq29@example.com",
   keyIdGuess: "zq30@example.com",
+  inferenceId: "order of zq31@example.com",
 } as const;
 type Plant = keyof typeof PLANTED;
 
@@ -139,6 +140,7 @@ const ODD_HEADERS = {
   "user-agent": PLANTED.userAgent,
   cookie: `__Host-continuum-session=${PLANTED.cookie}`,
   referer: `https://example.com/?mail=${PLANTED.requestHeader}`,
+  "x-amzn-sagemaker-inference-id": PLANTED.inferenceId,
 };
 
 async function plantInPlans(): Promise<void> {
@@ -333,6 +335,7 @@ test("what is planted everywhere turns up nowhere but where it belongs", async (
   ])
     expect(output.get(name)?.length ?? 0, name).toBeGreaterThan(100);
   expect(output.get("captured payloads")).toMatch(/\\"customer\\":\\"p_[\w-]{22}\\"/);
+  expect(output.get("captured payloads")).toMatch(/"inferenceId":"i_[\w-]{22}"/);
   const everything = [...output.values()].join("\n");
   for (const secret of secretsOf())
     expect(everything.includes(secret), "a secret of the installation's own").toBe(false);
