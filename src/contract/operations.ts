@@ -73,7 +73,7 @@ export const operations = {
     output: pageOf(rolloutSchema),
   },
   "rollouts.get": {
-    summary: "One rollout with its plan and decision",
+    summary: "One rollout with its plan, decision, newest verdict and watch period",
     method: "GET",
     path: "/v1/rollouts/{id}",
     permission: "read",

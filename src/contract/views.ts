@@ -106,6 +106,8 @@ export const rolloutSchema = z
         comment: z.string().optional(),
         /** Why the glass was broken; only in the role break-glass. */
         reason: z.string().optional(),
+        /** Given for the rollout that this one undoes, and for its way back with it. */
+        wayBack: z.boolean().optional(),
       }),
     ),
     /** What it waits for, in one sentence; null when it is moving or has ended. */

@@ -29,7 +29,7 @@ export function rolloutView(rollout: Rollout, endedAtMs: number | null): Rollout
     dryRun: rollout.dryRun,
     reason: rollout.reason === null ? null : { code: rollout.reason.code, message: rollout.reason.message },
     refusals: rollout.refusals,
-    approvals: rollout.approvals.map(({ approver, role, mfa, signed, atMs, comment, reason }) => ({
+    approvals: rollout.approvals.map(({ approver, role, mfa, signed, atMs, comment, reason, wayBack }) => ({
       approver,
       role,
       mfa,
@@ -37,6 +37,7 @@ export function rolloutView(rollout: Rollout, endedAtMs: number | null): Rollout
       at: timeOf(atMs),
       ...(comment === undefined ? {} : { comment }),
       ...(reason === undefined ? {} : { reason }),
+      ...(wayBack === undefined ? {} : { wayBack }),
     })),
     waitingFor: waitingFor(rollout),
     allowedActions: actionsOf(rollout),

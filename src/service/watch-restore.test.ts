@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseVerifierKeys } from "../core/audit/verifier-key.ts";
+import { verifyRolloutProof } from "../core/audit/verify-rollout-proof.ts";
 import type { PlanInput } from "../core/plan/schema.ts";
 import { recordEvaluations } from "../engine/alarms/record-evaluations.ts";
 import type { Principal } from "./principal.ts";
@@ -73,7 +75,7 @@ describe("an alarm in the watch period of a production endpoint", () => {
     const back = await on.until(begun.id, ENDED);
     expect(back, JSON.stringify([back.reason, back.refusals])).toMatchObject({
       ...{ phase: "Succeeded", proposer: "system", restores: second.id, planDigest: first.planDigest },
-      approvals: [{ approver: "ann", role: "approver", mfa: true, signed: true }],
+      approvals: [{ approver: "ann", role: "approver", mfa: true, signed: true, wayBack: true }],
     });
     const { items } = await on.call("audit.list", admin, { query: { subject: back.id } });
     expect(items[0]).toMatchObject({
@@ -81,6 +83,11 @@ describe("an alarm in the watch period of a production endpoint", () => {
       action: "rollout.proposed",
       details: { alarm: "DataDriftAlarm" },
     });
+    // The story that anybody can check holds, and tells of no approval that was not given for it.
+    const { proof } = await on.call("audit.prove-rollout", admin, { params: { id: back.id } });
+    const keys = parseVerifierKeys((await on.call("audit.keys", admin)).keys.map(({ vkey }) => vkey).join("\n"));
+    const story = verifyRolloutProof(Buffer.from(proof), keys.ok ? keys.value : []);
+    expect(story, JSON.stringify(story)).toMatchObject({ ok: true });
     const left = await on.call("rollouts.get", admin, { params: { id: second.id } });
     expect(left.watch).toMatchObject({ over: true, restore: back.id, waitsFor: null });
   });

@@ -54,7 +54,7 @@ describe("what the monitor says", () => {
     );
     drift = "fail";
     // Longer than a watch goes without asking again.
-    await sleep(1300);
+    await sleep(2300);
     expect((await on.rollout(candidate.id)).phase).toBe("Baking");
     await on.signal(candidate.id, { type: "abort-requested", by: "olga" });
     await on.ended(candidate.id);

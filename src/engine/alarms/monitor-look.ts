@@ -8,7 +8,7 @@ import type { EngineParts } from "../engine.ts";
 export type MonitorLook = (verdict: Verdict) => Promise<Verdict>;
 
 /** The monitor writes what it measured a few times a minute; a watch looks four times a second. */
-const LOOK_AGAIN_MS = 1000;
+const LOOK_AGAIN_MS = 2000;
 
 interface Seen {
   metrics: readonly MetricVerdict[] | null;

@@ -24,6 +24,11 @@ function phaseWords({ phase, dryRun, simulation }: RolloutView): string {
   return `${phase}${dryRun ? " (dry run)" : ""}${simulation ? " (simulation)" : ""}`;
 }
 
+const GIVEN_FOR: Column<Detail["approvals"][number]> = {
+  heading: "FOR",
+  value: ({ wayBack }) => (wayBack === true ? "the rollout that it undoes, and its way back" : "this rollout"),
+};
+
 /** One rollout for a person: what it is, how it stands, what it waits for and what may be done. */
 export function rolloutText(rollout: Detail, paint: Paint): string {
   const { endpoint } = rollout;
@@ -61,6 +66,7 @@ export function rolloutText(rollout: Detail, paint: Paint): string {
         heading: "PROVED BY",
         value: ({ mfa, signed }) => [mfa ? "MFA" : "", signed ? "a signature" : ""].filter(Boolean).join(", "),
       },
+      ...(approvals.some(({ wayBack }) => wayBack === true) ? [GIVEN_FOR] : []),
     ],
     "",
   );
