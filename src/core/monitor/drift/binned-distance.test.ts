@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { hashed } from "../statistics/testing/goldens.ts";
+import { hashed } from "../statistics/testing/hashed.ts";
 import { binnedKolmogorovSmirnov, binnedWasserstein } from "./binned-distance.ts";
 import { columnTest } from "./column-test.ts";
 import { sortedDistances, sortedSample } from "./sample-distance.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { hashed } from "../statistics/testing/goldens.ts";
+import { hashed } from "../statistics/testing/hashed.ts";
 import { type ColumnDrift, driftOf } from "./column-drift.ts";
 import { driftFigures } from "./drift-figures.ts";
 import { countCategories, countNumbers, normals, profileOfCategories, profileOfNumbers } from "./testing/columns.ts";

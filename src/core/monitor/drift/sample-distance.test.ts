@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { expectClose, goldens, hashed } from "../statistics/testing/goldens.ts";
+import { expectClose, goldens } from "../../../../test/fixtures/statistics/goldens.ts";
+import { hashed } from "../statistics/testing/hashed.ts";
 import { balancedV, jensenShannon, lInfinity, populationStability, robustDistance } from "./cell-distance.ts";
 import {
   kolmogorovSmirnov,

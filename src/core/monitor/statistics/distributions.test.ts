@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { expectClose, goldens } from "../../../../test/fixtures/statistics/goldens.ts";
 import { betaQuantile, regularisedBeta, studentQuantile, studentSurvival } from "./beta.ts";
 import { chiSquareSurvival } from "./chi-square.ts";
 import { logGamma, regularisedGamma } from "./gamma.ts";
 import { kolmogorovSurvival, stephensSurvival } from "./kolmogorov.ts";
 import { normalCdf, normalQuantile, normalSurvival } from "./normal.ts";
-import { expectClose, goldens } from "./testing/goldens.ts";
 
 type Arguments = Record<string, number>;
 const of = (numbers: Arguments, name: string): number => numbers[name] ?? Number.NaN;

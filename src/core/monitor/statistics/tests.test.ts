@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { expectClose, goldens } from "../../../../test/fixtures/statistics/goldens.ts";
 import { chiSquareTwoSamples, mergeSmallCells, total } from "./chi-square.ts";
 import { CompensatedSum, compensatedSum, momentsOf } from "./compensated-sum.ts";
 import { benjaminiHochberg, bonferroni } from "./corrections.ts";
@@ -11,7 +12,7 @@ import {
   twoProportionTest,
   wilsonInterval,
 } from "./proportion.ts";
-import { expectClose, goldens, hashed } from "./testing/goldens.ts";
+import { hashed } from "./testing/hashed.ts";
 
 describe("tests and intervals agree with scipy to 1e-9 of the value", () => {
   test("the exact Kolmogorov-Smirnov chance, down to 1e-300", () => {

@@ -7,7 +7,7 @@ import {
 } from "../../sketch/column-profile.ts";
 import { numberProfile } from "../../sketch/number-profile.ts";
 import { momentsOf } from "../../statistics/compensated-sum.ts";
-import { hashed } from "../../statistics/testing/goldens.ts";
+import { hashed } from "../../statistics/testing/hashed.ts";
 import { sortedSample } from "../sample-distance.ts";
 
 /** Normal numbers (Box and Muller) that are the same at every run. */
