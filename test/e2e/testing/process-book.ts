@@ -92,8 +92,8 @@ export class ProcessBook {
   async endAll(): Promise<void> {
     clearInterval(this.#watch);
     this.#readAll();
-    // The supervisor came first, and nothing is started again without it.
-    for (const pid of this.#alive()) process.kill(pid, "SIGKILL");
+    // The supervisor came first, and nothing is started again without it. A role whose supervisor is gone ends by itself.
+    for (const pid of this.#alive()) killUnlessGone(pid);
     await this.left();
   }
 
@@ -134,5 +134,13 @@ export class ProcessBook {
       const { msg, role, pid } = JSON.parse(line) as { msg: string; role: string; pid: number };
       return [{ name: msg === "role.ready" ? role : "postgresql", pid }];
     });
+  }
+}
+
+function killUnlessGone(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
