@@ -96,8 +96,7 @@ beforeEach(async () => {
 });
 afterEach(() => server.close());
 
-const run = (...argv: string[]) =>
-  runForTest(argv, { folder: tmpdir(), variables: { CONTINUUM_URL: server.url } });
+const run = (...argv: string[]) => runForTest(argv, { folder: tmpdir(), variables: { CONTINUUM_URL: server.url } });
 const at = ["-e", "production"];
 
 describe("monitor show", () => {
