@@ -34,10 +34,28 @@ export async function* readParquet(source: TableSource): AsyncGenerator<TableBat
       });
       if (decoded.length !== rowEnd - rowStart)
         throw tableError("malformed", "it has fewer values than the file says", { column });
-      columns.push(decoded);
+      columns.push(compact(decoded));
     }
     yield* batchesOf({ names, columns, firstRow: rowStart, rows: rowEnd - rowStart });
   }
+}
+
+/**
+ * Numbers in 8 bytes each, with NaN for what is missing: a whole row group waits in memory for its last column, and
+ * boxed numbers take three times as much.
+ */
+function compact(decoded: DecodedArray): DecodedArray {
+  if (!Array.isArray(decoded)) return decoded;
+  const values: readonly unknown[] = decoded;
+  const numbers = new Float64Array(values.length);
+  for (let row = 0; row < values.length; row += 1) {
+    const value = values[row];
+    if (typeof value === "number") numbers[row] = value;
+    else if (typeof value === "bigint") numbers[row] = Number(value);
+    else if (value === null || value === undefined) numbers[row] = Number.NaN;
+    else return decoded;
+  }
+  return numbers;
 }
 
 function* batchesOf(group: {
