@@ -4,6 +4,8 @@ import type { Plan } from "../../core/plan/schema.ts";
 import type { EndpointRef } from "../../core/rollout/rollout.ts";
 import type { Database } from "../../store/database.ts";
 import type { EndpointKey } from "../../store/queries/admission.ts";
+import { listAudit } from "../audit-log.ts";
+import { sweepDatabase } from "../retention.ts";
 import { Monitor } from "./monitor.ts";
 import { monitorMetrics } from "./monitor-metrics.ts";
 import { type MonitorReport, readMonitorHosts, readMonitorReport } from "./monitor-report.ts";
@@ -322,6 +324,24 @@ describe("what a monitor says", () => {
     expect(report.evaluations).toMatchObject([{ state: "INSUFFICIENT_DATA" }]);
     expect(report.metrics).toMatchObject([{ metric: "drift", outcome: "inconclusive" }]);
   });
+});
+
+test("what it found goes when its time is over, and the audit log says so", async () => {
+  const at = endpointAt("kept");
+  await on.serve({ at, variant: "kept-1", role: "live", monitor: monitorOf({ windowRows: 100 }) });
+  await on.capture(at, lines("kept-1", { count: 250 }));
+  await on.monitor().lookAtAll();
+  const { database, log } = on.parts();
+  const days = { eventsDays: 0, idempotencyDays: 0, deliveriesDays: 0, captureDays: 0, monitorDays: 30 };
+  const later = on.clock.nowMs + 31 * 24 * 3_600_000;
+  expect(await sweepDatabase({ database, log, nowMs: () => later }, days)).toBe(true);
+  for (const table of ["cells", "windows", "tests", "states", "baselines"])
+    expect((await on.database.query(`SELECT FROM monitor_${table}`)).rowCount, table).toBe(0);
+  const entries = await listAudit(on.database, { tenant: "acme", fromPosition: 0, limit: 1000 });
+  const removed = entries.map(({ entry }) => entry).filter(({ action }) => action === "retention.remove");
+  expect(removed.map(({ details }) => details)).toContainEqual(expect.objectContaining({ kind: "monitoring" }));
+  // What was counted of the captures stays, or they would be read again from their beginning.
+  expect(await countsOf(at)).toMatchObject({ here: { requests: 250 } });
 });
 
 test("nothing of a row stands in a log", () => {
