@@ -95,12 +95,13 @@ export class KllSketch {
   }
 
   /** A finite number. */
-  add(value: number): void {
+  add(given: number): void {
+    // Minus zero is zero: they are one value, and only one of them has a whole number's form in bytes.
+    const value = given + 0;
     if (this.#kept >= this.#room) this.#settle();
     const lowest = this.#levels[0] ?? this.#grow();
     if (lowest.length === lowest.values.length) enlarge(lowest, lowest.length + 1, 16 + (lowest.length >>> 1));
-    // Minus zero is zero: they are one value, and only one of them has a whole number's form in bytes.
-    lowest.values[lowest.length] = value + 0;
+    lowest.values[lowest.length] = value;
     lowest.length += 1;
     this.#kept += 1;
     this.#count += 1;

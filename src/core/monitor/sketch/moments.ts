@@ -12,7 +12,9 @@ export class Moments {
   /** Sum of the squared deviations from the mean. */
   m2 = 0;
 
-  add(value: number): void {
+  add(given: number): void {
+    // Minus zero is zero, or the extremes would depend on which of them came first.
+    const value = given + 0;
     this.count += 1;
     const from = value - this.mean;
     this.mean += from / this.count;
