@@ -1,4 +1,4 @@
-import { ScoreCounts, type ScoreCountsState } from "./score-counts.ts";
+import type { ScoreCounts } from "./score-counts.ts";
 
 /** From which score on, up to the next block, which share of the baseline's answers was truly positive. */
 export interface CalibrationBlock {
@@ -46,9 +46,4 @@ export function blockOf(blocks: readonly CalibrationBlock[], score: number): num
     else high = middle - 1;
   }
   return low;
-}
-
-/** For whoever keeps the labelled scores of a baseline and calibrates when asked. */
-export function calibrationFromState(state: ScoreCountsState): CalibrationBlock[] | null {
-  return calibrate(ScoreCounts.fromState(state));
 }
