@@ -1,5 +1,5 @@
 import type { Config } from "../config/schema.ts";
-import type { GroundTruthParts } from "../service/ground-truth.ts";
+import type { GroundTruthParts } from "../service/ground-truth-parts.ts";
 import { readCaptureKey } from "./capture-key.ts";
 
 /** The key of pseudonyms, for whoever takes labels by the ids that callers know; read when it is first needed. */

@@ -4,7 +4,7 @@ import type { EngineParts } from "../engine/engine.ts";
 import { engineMetrics } from "../engine/metrics.ts";
 import type { WebhookParts } from "../engine/webhook-parts.ts";
 import { createService } from "../service/create-service.ts";
-import type { GroundTruthParts } from "../service/ground-truth.ts";
+import type { GroundTruthParts } from "../service/ground-truth-parts.ts";
 import type { PeopleParts } from "../service/people-parts.ts";
 import type { PolicyBundleParts } from "../service/policy-bundle-parts.ts";
 import type { Service } from "../service/service.ts";

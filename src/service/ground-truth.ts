@@ -9,12 +9,6 @@ import type { Call, Handlers, ServiceParts } from "./handler.ts";
 import { notFound, refuse } from "./refusal.ts";
 import type { ServiceAnswer } from "./service.ts";
 
-/** What the use case needs beside the engine's parts. */
-export interface GroundTruthParts {
-  /** The key of inference ids' pseudonyms, the same that the data plane and the monitor have. */
-  captureKey(): Promise<Uint8Array>;
-}
-
 /** Labels of one endpoint that no answer was found for yet: of ids that nobody ever sees, most likely. */
 const WAITING_MAX = 1_000_000;
 const ROWS_MAX = 20_000;

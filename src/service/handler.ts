@@ -2,7 +2,7 @@ import type { OperationInput, OperationName } from "../contract/operations.ts";
 import type { NotaryParts } from "../engine/audit-parts.ts";
 import type { Actor, EngineParts } from "../engine/engine.ts";
 import type { TellingParts } from "../engine/webhook-parts.ts";
-import type { GroundTruthParts } from "./ground-truth.ts";
+import type { GroundTruthParts } from "./ground-truth-parts.ts";
 import type { PeopleParts } from "./people-parts.ts";
 import type { PolicyBundleParts } from "./policy-bundle-parts.ts";
 import type { Principal } from "./principal.ts";
