@@ -136,7 +136,7 @@ export const configSchema = z.strictObject({
       port: port.default(7401).describe("Port that invocations come in at; 0 picks a free one"),
       captureEnabled: z.boolean().default(true).describe("Write requests and answers beside the server for monitoring"),
       captureFields: fieldList
-        .default("instances, inputs, predictions, outputs, data")
+        .default("instances, inputs, predictions, outputs, data, label, probability, probabilities, score, scores")
         .describe("Names under which captured numbers and truth values are kept, with commas; all else is left out"),
       captureTextFields: fieldList.default("").describe("Names under which captured texts are kept as well"),
       capturePseudonymFields: fieldList

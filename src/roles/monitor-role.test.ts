@@ -35,7 +35,7 @@ test("reads what serving captured, over rotated files, and tells of its work wit
   await on.serve({ at, variant: "captured-1", role: "live", monitor });
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const bounds = { fileBytesMax: 2000, keptBytesMax: 1e7, queueBytesMax: 1e6, flushMs: 60_000 };
-  const rules = { fields: [...PROTOCOL_FIELDS, "probability", "label"], textFields: [], pseudonymFields: [] };
+  const rules = { fields: PROTOCOL_FIELDS, textFields: [], pseudonymFields: [] };
   const capture = new Capture({ directory: folder, enabled: true, log: quiet, rules, ...bounds });
   for (let request = 0; request < 60; request += 1) {
     capture.record(captured(request));

@@ -12,8 +12,14 @@ export interface CaptureRules {
   pseudonymKey?: Uint8Array;
 }
 
-/** The names that the invocation protocols themselves give to rows of numbers. */
-export const PROTOCOL_FIELDS = ["instances", "inputs", "predictions", "outputs", "data"];
+/**
+ * The names that the invocation protocols themselves give to rows of numbers, and those that classifiers give to what
+ * they answer: without them nothing could be said of a model's predictions.
+ */
+export const PROTOCOL_FIELDS = [
+  ...["instances", "inputs", "predictions", "outputs", "data"],
+  ...["label", "probability", "probabilities", "score", "scores"],
+];
 
 /** A body in which there is nothing but numbers in arrays, which is by far the most frequent one, is not parsed. */
 const NUMBERS = String.raw`[\d\s.,eE+\-[\]]*`;

@@ -24,7 +24,7 @@ let fixture: ServingFixture;
 beforeAll(async () => {
   const rules = { fields: PROTOCOL_FIELDS, textFields: [], pseudonymFields: [], pseudonymKey: KEY };
   fixture = await servingFixture({
-    capture: { rules: { ...rules, fields: [...PROTOCOL_FIELDS, "features", "label"] } },
+    capture: { rules: { ...rules, fields: [...PROTOCOL_FIELDS, "features"] } },
   });
   await fixture.serve("v1", labelModel());
 });
