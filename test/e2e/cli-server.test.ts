@@ -20,6 +20,9 @@ const DATA = fileURLToPath(new URL("../../examples/quickstart/data/breast-cancer
 const TRUSTED_ROOT = fileURLToPath(new URL("../fixtures/cosign/public-good-trusted-root.json", import.meta.url));
 /** Run by other tests, without a server or with one of their own. */
 const OFFLINE = [
+  "monitor baseline",
+  "monitor check",
+  "monitor quality",
   "quickstart",
   "start",
   "plan explain",
@@ -137,6 +140,7 @@ beforeAll(async () => {
     .slice(1, 3)
     .map((line) => line.split(",").slice(0, 30).join(","));
   writeFileSync(join(folder, "rows.csv"), `${rows.join("\n")}\n`);
+  writeFileSync(join(folder, "labels.jsonl"), '{"inferenceId": "of-nobody", "label": 1}\n');
   writeFileSync(join(folder, "report.xml"), '<testsuite tests="1"><testcase name="a"/></testsuite>');
   writeFileSync(join(folder, "p1.yaml"), plan({ version: "1.0.0" }));
   writeFileSync(join(folder, "p2.yaml"), plan({ version: "2.0.0", bakeSeconds: 300 }));
@@ -229,6 +233,7 @@ describe("every command that speaks to a server", () => {
     const suppress = "monitor suppress tumour HealthAlarm -e development --for 2h --reason moved-to-other-racks";
     expect(await json(suppress)).toMatchObject({ alarm: "HealthAlarm", reason: "moved-to-other-racks" });
     expect(await json("monitor unsuppress tumour HealthAlarm -e development")).toEqual({ ended: true });
+    expect(await json("monitor truth tumour -e development -f labels.jsonl")).toMatchObject({ records: 1, added: 1 });
   });
 
   it("steers a rollout, and its end is the exit code", async () => {
