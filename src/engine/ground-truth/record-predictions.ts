@@ -15,6 +15,9 @@ import { QualityCell } from "./quality-cell.ts";
 import { qualityStateOf } from "./quality-state.ts";
 import { HOUR_MS, keptPerHour, Sampler } from "./sampling.ts";
 
+/** Nobody tells the truth of more rows of one request; the others are counted and not kept. */
+const TRUTHS_OF_REQUEST_MAX = 1000;
+
 /**
  * Keeps what was answered until its truth is known, and counts at once what needs no truth. In the transaction that
  * stores how far the capture was read, so that nothing is counted twice. Does nothing for a plan without quality or bias.
@@ -24,13 +27,16 @@ export async function recordPredictions(
   { at, rollout, settings, rows }: PredictionBatch,
 ): Promise<void> {
   if ((settings.modelQuality === null && settings.bias === null) || rows.length === 0) return;
-  const atMs = Math.max(...rows.map((row) => row.atMs));
+  // One reading may hold more rows than a call may have arguments.
+  const atMs = rows.reduce((newest, row) => Math.max(newest, row.atMs), 0);
   const state = qualityStateOf(await lockQualityState(tx, at, { rollout, atMs }));
   const sampler = new Sampler(state.sampling, {
     nowMs: atMs,
     perHour: keptPerHour(settings.modelQuality?.horizonSeconds ?? 0),
   });
   const read = rows.map((row) => readable(row, settings));
+  const wanted = new Set(sampler.sample(read.filter(({ row }) => row < TRUTHS_OF_REQUEST_MAX)));
+  let keptAll = 0;
   for (const [key, part] of byCell(read, rollout)) {
     const { arm, hourMs } = key;
     const cell = await cellOf(tx, { at, rollout, arm, hourMs, settings });
@@ -38,10 +44,9 @@ export async function recordPredictions(
       cell.quality?.addAnswer(row);
       cell.bias?.addAnswer({ facet: row.facet, group: row.group, predictedPositive: outcomeOf(settings, row) });
     }
-    const share = sampler.share;
-    const sampled = share === 1 ? part : part.filter(({ inference }) => sampler.keeps(inference));
+    const sampled = part.filter((row) => wanted.has(row));
     const kept = sampled.length === 0 ? 0 : await insertPredictions(tx, at, { rollout, rows: sampled });
-    sampler.add(kept);
+    keptAll += kept;
     cell.coverage.seen += part.length;
     cell.coverage.kept += kept;
     state.totals[arm].seen += part.length;
@@ -49,6 +54,7 @@ export async function recordPredictions(
     state.reusedIds += sampled.length - kept;
     await storeCell(tx, { at, rollout, arm, hourMs, cell });
   }
+  sampler.add(keptAll);
   await writeQualityState(tx, at, { rollout, state: { ...state, sampling: sampler.state }, atMs });
 }
 

@@ -59,8 +59,13 @@ function categoryOfText(given: string): string | null {
     hashText(text);
     const { high, low } = newestHash;
     const tail = high.toString(16).padStart(8, "0") + low.toString(16).padStart(8, "0");
-    return `${text.slice(0, TEXT_KEPT).toWellFormed()}…${tail}`;
+    return `${storable(text.slice(0, TEXT_KEPT))}…${tail}`;
   }
   if (TRUTH.test(text)) return text.toLowerCase();
-  return (WHOLE_AS_FRACTION.exec(text)?.[1] ?? text).toWellFormed();
+  return storable(WHOLE_AS_FRACTION.exec(text)?.[1] ?? text);
+}
+
+/** A caller may write U+0000, or half of a pair, which no database takes as text: one such value would stop all others. */
+function storable(text: string): string {
+  return (text.includes("\0") ? text.replaceAll("\0", "\ufffd") : text).toWellFormed();
 }
