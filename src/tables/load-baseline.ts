@@ -8,7 +8,7 @@ import { parsedTable } from "./table-error.ts";
 
 /** What a baseline that somebody imported may take: it is a stranger's file, and a small one can unpack to anything. */
 const LIMITS: TableLimits = { rowsMax: 5_000_000, cellsMax: 50_000_000, unpackedBytesMax: 1024 * 1024 * 1024 };
-const BYTES_MAX = 256 * 1024 * 1024;
+export const BASELINE_BYTES_MAX = 256 * 1024 * 1024;
 const HEAP_MB_MAX = 512;
 /** So much text is read faster than a thread starts; a packed file may unpack to anything. */
 const IN_PLACE_BYTES_MAX = 128 * 1024;
@@ -31,9 +31,9 @@ export async function loadBaseline(
     ...options
   }: ProfileOptions & TableLimits & { secondsMax?: number } = {},
 ): Promise<Parsed<Baseline>> {
-  if (bytes.length > BYTES_MAX)
+  if (bytes.length > BASELINE_BYTES_MAX)
     return refused(
-      `a baseline has at most ${BYTES_MAX} bytes, and this one has ${bytes.length}; a sample of it will do`,
+      `a baseline has at most ${BASELINE_BYTES_MAX} bytes, and this one has ${bytes.length}; a sample of it will do`,
     );
   const request: BaselineRequest = { bytes, options: { ...LIMITS, ...options } };
   if (bytes.length <= IN_PLACE_BYTES_MAX && !isPacked(bytes))

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { performance } from "node:perf_hooks";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { ContinuumError, type Parsed } from "../../core/error.ts";
 import type { QualityBaseline } from "../../core/monitor/quality/quality-baseline.ts";
@@ -9,6 +10,7 @@ import type { MonitorSettings } from "../../core/plan/monitor-settings.ts";
 import type { Artifacts } from "../../drivers/artifacts/artifacts.ts";
 import type { Database } from "../../store/database.ts";
 import { readBaseline, writeBaseline } from "../../store/queries/monitor.ts";
+import { BASELINE_BYTES_MAX } from "../../tables/load-baseline.ts";
 import type { WatchedVersion } from "./watched.ts";
 
 /** A baseline as the readers of a version use it. */
@@ -44,6 +46,9 @@ export interface BaselineBookParts {
 
 /** A baseline's columns take a few MiB where there are hundreds of them. */
 const KEPT_MAX = 32;
+/** A table that was refused is not read again for so long, however many versions name it: reading it takes a while. */
+const REFUSED_MS = 600_000;
+const REFUSED_MAX = 1000;
 
 /**
  * The baselines of watched versions. A table is read and profiled once for all hosts and all starts; afterwards its
@@ -52,6 +57,7 @@ const KEPT_MAX = 32;
 export class BaselineBook {
   readonly #parts: BaselineBookParts;
   readonly #kept = new Map<string, ProfiledBaseline>();
+  readonly #refused = new Map<string, { problem: Extract<Parsed<never>, { ok: false }>; untilMs: number }>();
 
   constructor(parts: BaselineBookParts) {
     this.#parts = parts;
@@ -80,9 +86,15 @@ export class BaselineBook {
     const key = { tenant: of.tenant, digest: of.digest, options: optionsOf(of.settings) };
     const place = JSON.stringify(key);
     const known = this.#kept.get(place) ?? (await this.#stored(key));
+    const refused = this.#refused.get(place);
+    if (refused !== undefined && performance.now() < refused.untilMs) return refused.problem;
     const profiled: Parsed<ProfiledBaseline> =
       known === undefined ? await this.#made(key, of.settings) : { ok: true, value: known };
-    if (!profiled.ok) return profiled;
+    if (!profiled.ok) {
+      if (this.#refused.size >= REFUSED_MAX) this.#refused.clear();
+      this.#refused.set(place, { problem: profiled, untilMs: performance.now() + REFUSED_MS });
+      return profiled;
+    }
     this.#kept.delete(place);
     this.#kept.set(place, profiled.value);
     for (const oldest of this.#kept.keys()) {
@@ -99,6 +111,8 @@ export class BaselineBook {
 
   async #made(key: BaselineKey, settings: MonitorSettings): Promise<Parsed<ProfiledBaseline>> {
     const { database, artifacts, profile, nowMs } = this.#parts;
+    const info = await artifacts.stat(key.tenant, key.digest);
+    if (info !== undefined && info.sizeBytes > BASELINE_BYTES_MAX) return tooLarge(info.sizeBytes);
     const made = await profile(await artifacts.read(key.tenant, key.digest), settings);
     if (!made.ok) return made;
     const bytes = encoded(made.value);
@@ -106,6 +120,12 @@ export class BaselineBook {
     // Exactly what every other host reads.
     return { ok: true, value: decoded(bytes) };
   }
+}
+
+/** Before its bytes are in the memory that all tenants' monitors share. */
+function tooLarge(sizeBytes: number): Parsed<never> {
+  const message = `a baseline has at most ${BASELINE_BYTES_MAX} bytes, and this one has ${sizeBytes}; a sample of it will do`;
+  return { ok: false, problem: { path: "", message } };
 }
 
 const STORE_REFUSALS: ReadonlySet<string> = new Set(["not-found", "corrupt"]);

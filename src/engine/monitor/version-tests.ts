@@ -54,7 +54,7 @@ export class VersionTests {
   static restore(profiles: readonly ColumnProfile[], from: { seed: string; bytes: Uint8Array }): VersionTests {
     const stored = storedTests(from.bytes);
     const urns = profiles.map((profile) => {
-      const state = stored.urns[profile.name];
+      const state = Object.hasOwn(stored.urns, profile.name) ? stored.urns[profile.name] : undefined;
       return state === undefined ? UrnDrift.of(profile, seedOf(from.seed, profile.name)) : restored(profile, state);
     });
     return new VersionTests(profiles, urns, ScoreBet.fromState(DIRECTION, stored.scores));
@@ -66,8 +66,8 @@ export class VersionTests {
   }
 
   encode(): Uint8Array {
-    const urns: StoredTests["urns"] = {};
-    const evidence: StoredEvidence["urns"] = {};
+    const urns = byName<UrnDriftState>();
+    const evidence = byName<readonly [number, number]>();
     for (const [at, { name }] of this.#profiles.entries()) {
       const urn = this.#urns[at];
       if (!urn) continue;
@@ -78,6 +78,11 @@ export class VersionTests {
     const stored: StoredTests = { form: 1, urns, scores: this.scores.toState(), evidence: { urns: evidence, scores } };
     return deflateRawSync(JSON.stringify(stored), { level: 1 });
   }
+}
+
+/** A column may be called as something that every other object has. */
+function byName<T>(): Record<string, T> {
+  return Object.create(null) as Record<string, T>;
 }
 
 /** What stored tests of any host say, without the profiles that they were made against. */

@@ -103,7 +103,12 @@ function figuresOf(
   );
   const names = new Set([...limits.keys(), ...shown]);
   const figures = [...names].map((name) =>
-    figureOf(name, { estimate: metrics[name], limit: limits.get(name) ?? null, tally }),
+    // A plan may name what every object has; it is no metric for that.
+    figureOf(name, {
+      estimate: Object.hasOwn(metrics, name) ? metrics[name] : undefined,
+      limit: limits.get(name) ?? null,
+      tally,
+    }),
   );
   return figures.toSorted((a, b) => rank(a) - rank(b));
 }
