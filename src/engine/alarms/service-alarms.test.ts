@@ -45,6 +45,19 @@ test("errors of the version that serves bring back what ran before, within its w
   }
 });
 
+test("of a host whose clock was set back count at once", async () => {
+  const described = createServiceAlarms(on.parts);
+  const serving = await on.ended((await on.propose({ name: "jumps", version: "j.1", alarms: ALARMS })).id);
+  const says = (state: AlarmState, atMs: number) => {
+    const stable = { variant: serving.id, role: "stable" };
+    const alarm = { alarm: "ErrorRateAlarm", state, atMs, reason: state, figures: [] };
+    return described({ tenant: TENANT, endpoint: serving.endpoint }, { variants: [stable], alarms: [alarm] } as never);
+  };
+  await says("OK", Date.now() + 86_400_000);
+  await says("ALARM", Date.now());
+  expect(await alarmsOf(serving.id)).toMatchObject([{ alarm: "ErrorRateAlarm", state: "ALARM" }]);
+});
+
 test("what cannot be recorded is logged, and the look goes on", async () => {
   const described = createServiceAlarms(on.parts);
   const endpoint = { environment: "development", target: "simulated", name: "nowhere" } as const;

@@ -28,11 +28,14 @@ export function createServiceAlarms(parts: EngineParts): Described {
     const seen = known.get(key);
     const own: Known = seen?.variant === variant ? seen : { variant, alarms: new Map() };
     known.set(key, own);
-    const news = alarms.filter((evaluation) => isNews(own, evaluation));
+    // The host's clock may be set right at any time, and what seems older than before would not count for as long.
+    const atMs = parts.nowMs();
+    const now = alarms.map((evaluation) => ({ ...evaluation, atMs }));
+    const news = now.filter((evaluation) => isNews(own, evaluation));
     if (news.length === 0) return;
     try {
       await recordEvaluations(parts, { ...at, variant, evaluations: news });
-      for (const { alarm, state, atMs } of news) own.alarms.set(alarm, { state, atMs });
+      for (const { alarm, state } of news) own.alarms.set(alarm, { state, atMs });
     } catch (error) {
       const { environment, name, target } = at.endpoint;
       const facts = { tenant: at.tenant, endpoint: `${environment}-${name}`, target, variant };

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Plan } from "../../core/plan/schema.ts";
+import type { Artifacts } from "../../drivers/artifacts/artifacts.ts";
 import type { EndpointKey } from "../../store/queries/admission.ts";
 import { BaselineBook } from "./baseline-book.ts";
 import { Monitor } from "./monitor.ts";
@@ -69,13 +70,13 @@ describe("a tenant's plan", () => {
     for (const name of names) await serve(name, { baseline: `store:${broken.digest}`, dataDrift: {} });
     let reads = 0;
     const parts = on.parts();
-    const artifacts = {
-      stat: on.artifacts.stat.bind(on.artifacts),
+    const artifacts: Artifacts = Object.assign(Object.create(on.artifacts), {
       read: (tenant: string, digest: string) => {
         reads += 1;
         return on.artifacts.read(tenant, digest);
       },
-    };
+      stat: (tenant: string, digest: string) => on.artifacts.stat(tenant, digest),
+    });
     const { database, nowMs } = parts;
     const baselines = new BaselineBook({ database, nowMs, artifacts, profile: profileBaseline });
     const monitor = new Monitor({ ...parts, baselines }, { keptMax: 1 });
@@ -83,10 +84,8 @@ describe("a tenant's plan", () => {
     expect(reads).toBe(1);
     const report = await readMonitorReport(on.database, endpointAt("broken-a"), "broken-a-1");
     expect(report?.baselineProblem).toContain("does not end");
-    const huge = {
-      ...artifacts,
-      stat: async () => ({ digest: "", sizeBytes: 2 ** 31, encrypted: true, createdAtMs: 0 }),
-    };
+    const large = async () => ({ digest: broken.digest, sizeBytes: 2 ** 31, encrypted: true, createdAtMs: 0 });
+    const huge: Artifacts = Object.assign(Object.create(artifacts), { stat: large });
     const refused = await new BaselineBook({ database, nowMs, artifacts: huge, profile: profileBaseline }).of("acme", {
       ...{ variant: "v", modelArtifact: "", baselineDigest: broken.digest },
       settings: { baseline, dataDrift: null, modelQuality: null, bias: null, watch: { seconds: 0, onAlarm: "ask" } },
@@ -105,12 +104,14 @@ describe("a caller", () => {
     const at = await serve("wide", { baseline, dataDrift: { rowsMin: 10 }, modelQuality: { label: "y" } });
     const rows = 16_000;
     const wide = (id: string) => {
-      const whole = JSON.parse(line("wide", [1])) as { captureData: Record<string, { data: string }> };
-      const { endpointInput, endpointOutput } = whole.captureData;
-      if (endpointInput !== undefined) endpointInput.data = Array.from({ length: rows }, () => "1").join("\n");
-      if (endpointInput !== undefined) Object.assign(endpointInput, { encoding: "CSV" });
-      if (endpointOutput !== undefined) endpointOutput.data = JSON.stringify(Array(rows).fill(0));
-      return JSON.stringify({ ...whole, eventMetadata: { ...(whole as never)["eventMetadata"], inferenceId: id } });
+      const whole = JSON.parse(line("wide", [1])) as {
+        captureData: { endpointInput: object; endpointOutput: object };
+        eventMetadata: object;
+      };
+      Object.assign(whole.captureData.endpointInput, { encoding: "CSV", data: Array(rows).fill("1").join("\n") });
+      Object.assign(whole.captureData.endpointOutput, { data: JSON.stringify(Array(rows).fill(0)) });
+      Object.assign(whole.eventMetadata, { inferenceId: id });
+      return JSON.stringify(whole);
     };
     await on.capture(
       at,
