@@ -77,7 +77,10 @@ describe("the monitor's part in a verdict", () => {
     ["drift", "fail", planWith(DRIFT), { withoutSay: { why: "restored", failureCounts: false } }, "pass"],
     ["quality", "fail", planWith(LABELLED), {}, "fail"],
     ["quality", "inconclusive", planWith(LABELLED), {}, "pass"],
+    ["quality", "error", planWith(LABELLED), {}, "error"],
+    ["quality", "error", planWith(LABELLED), { withoutSay: FIRST }, "pass"],
     ["bias", "inconclusive", planWith(LABELLED), {}, "pass"],
+    ["bias", "error", planWith(LABELLED), {}, "error"],
     [
       "quality",
       "inconclusive",

@@ -29,7 +29,7 @@ const RANK: Record<Verdict["outcome"], number> = { fail: 0, error: 1, inconclusi
  * the plan does not ask for takes no part and says so. A part fails the candidate only by an alarm that the plan names and
  * nobody suppressed. Too little data holds the bake for drift always; for answers when the plan rolls back on them; for
  * quality and bias only when the plan says by when labels are there (`horizonSeconds`) and that is within a bake: labels
- * that come later are what the watch period is for.
+ * that come later are what the watch period is for. What could not be measured holds the bake, whatever it is.
  */
 export function withMonitor(verdict: Verdict, part: MonitorPart): Verdict {
   if (part.plan.spec.monitor === undefined) return verdict;
@@ -56,6 +56,8 @@ function metricOf(name: Part, part: MonitorPart, settings: MonitorSettings): Met
   const { withoutSay } = part;
   if (withoutSay !== null && (seen.outcome !== "fail" || !withoutSay.failureCounts))
     return [without(seen, withoutSay.why)];
+  // That labels may come later excuses too little data, and no monitor that does not look.
+  if (seen.outcome === "error" && name !== "predictions") return [seen];
   const quiet = seen.outcome === "fail" ? whyNotFailed(name, part) : whyNotHeld(name, part.plan, settings);
   return [quiet === null ? seen : without(seen, quiet)];
 }
