@@ -1,4 +1,7 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { PHASES } from "../../src/core/rollout/rollout.ts";
@@ -39,7 +42,8 @@ type Exported = Map<string, Map<string, Set<string>>>;
 let on: Continuum;
 const exported: Exported = new Map();
 beforeAll(async () => {
-  on = await startContinuum();
+  const monitorUrl = `http://127.0.0.1:${await freePort()}`;
+  on = await startContinuum({ environment: { CONTINUUM_MONITOR_OPS_PORT: new URL(monitorUrl).port } });
   const key = await trustedKey(on.admin);
   const artifact = await importModel(on.admin, { bias: 1 }, key);
   await deploy(on.admin, planOf("seen", { version: "1.0.0", artifact }));
@@ -53,12 +57,36 @@ beforeAll(async () => {
   const urls = new Set([
     on.url,
     on.servingUrl,
+    monitorUrl,
     ...on.started.processes.flatMap(({ url: own }) => (own?.startsWith("http") ? [own] : [])),
   ]);
-  expect(urls.size).toBeGreaterThanOrEqual(4);
+  expect(urls.size).toBeGreaterThanOrEqual(5);
+  await answers(`${monitorUrl}/healthz`);
   for (const each of urls) for (const token of [undefined, on.invokeToken]) await collect(`${each}/metrics`, token);
 });
 afterAll(() => on?.clear());
+
+/** The monitor is started once all else is ready, and tells nobody where: so its port is chosen here. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function answers(url: string): Promise<void> {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const ok = await fetch(url).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (ok) return;
+    await sleep(100);
+  }
+  throw new Error(`${url} did not answer within ten seconds`);
+}
 
 async function collect(url: string, token: string | undefined): Promise<void> {
   const headers = token === undefined || !url.startsWith(on.servingUrl) ? {} : { authorization: `Bearer ${token}` };
