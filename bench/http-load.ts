@@ -10,6 +10,8 @@ export interface LoadOrder {
   path: string;
   headers: Record<string, string>;
   body: string;
+  /** Where requests differ: sent in turn in the place of `body`. */
+  bodies?: readonly string[];
   connections: number;
   milliseconds: number;
   /** The header that names the version. */
@@ -34,7 +36,8 @@ interface Gathered {
 
 class Connection {
   readonly #order: LoadOrder;
-  readonly #request: Buffer;
+  readonly #requests: readonly Buffer[];
+  #sent: number;
   readonly #socket: Socket;
   readonly #result: Gathered;
   #startedMs = 0;
@@ -42,9 +45,11 @@ class Connection {
   #finish: () => void = () => undefined;
   #endsMs: number;
 
-  constructor(order: LoadOrder, request: Buffer, result: Gathered, endsMs: number) {
+  constructor(order: LoadOrder, requests: readonly Buffer[], result: Gathered, endsMs: number) {
     this.#order = order;
-    this.#request = request;
+    this.#requests = requests;
+    // Not all connections with the same at the same time.
+    this.#sent = Math.floor(Math.random() * requests.length);
     this.#result = result;
     this.#endsMs = endsMs;
     this.#socket = connect({ port: order.port, host: "127.0.0.1", noDelay: true });
@@ -63,7 +68,8 @@ class Connection {
 
   #ask(): void {
     this.#startedMs = performance.now();
-    this.#socket.write(this.#request);
+    this.#socket.write(this.#requests[this.#sent % this.#requests.length] ?? "");
+    this.#sent += 1;
   }
 
   #take(chunk: string): void {
@@ -106,14 +112,18 @@ class Connection {
   }
 }
 
-async function load(order: LoadOrder): Promise<LoadResult> {
-  const headers = { host: "127.0.0.1", ...order.headers, "content-length": String(Buffer.byteLength(order.body)) };
+function requestOf({ path, headers: own }: LoadOrder, body: string): Buffer {
+  const headers = { host: "127.0.0.1", ...own, "content-length": String(Buffer.byteLength(body)) };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  const request = Buffer.from(`POST ${order.path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n${order.body}`);
+  return Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n${body}`);
+}
+
+async function load(order: LoadOrder): Promise<LoadResult> {
+  const requests = (order.bodies ?? [order.body]).map((body) => requestOf(order, body));
   const result: Gathered = { latencies: [], failures: 0, variants: {} };
   const startMs = performance.now();
   const endsMs = startMs + order.milliseconds;
-  const connections = Array.from({ length: order.connections }, () => new Connection(order, request, result, endsMs));
+  const connections = Array.from({ length: order.connections }, () => new Connection(order, requests, result, endsMs));
   await Promise.all(connections.map((connection) => connection.run()));
   const sorted = result.latencies.sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;

@@ -39,15 +39,29 @@ const REPORT = `done = function(summary, latency, requests)
 end
 `;
 
+/** Made before the first is sent, so that the client has no more to do than with one body. */
+function inTurn(bodies: readonly string[]): string[] {
+  if (bodies.length === 0) return [];
+  return [
+    `local bodies = { ${bodies.map((body) => JSON.stringify(body)).join(", ")} }`,
+    "local requests, turn = {}, 0",
+    "init = function() for at, body in ipairs(bodies) do requests[at] = wrk.format(nil, nil, nil, body) end end",
+    "request = function() turn = turn % #requests + 1; return requests[turn] end",
+  ];
+}
+
 async function wrkLoad(program: string): Promise<Load> {
   const folder = await scratchFolder("wrk");
   const script = join(folder.path, "order.lua");
   return {
     name: `wrk ${versionOf(program, "-v")}`,
-    drive: async ({ port, path, headers, body, connections, milliseconds }) => {
+    drive: async ({ port, path, headers, body, bodies = [], connections, milliseconds }) => {
       const quoted = JSON.stringify;
       const set = Object.entries(headers).map(([name, value]) => `wrk.headers[${quoted(name)}] = ${quoted(value)}`);
-      writeFileSync(script, [`wrk.method = "POST"`, `wrk.body = ${quoted(body)}`, ...set, REPORT].join("\n"));
+      writeFileSync(
+        script,
+        [`wrk.method = "POST"`, `wrk.body = ${quoted(body)}`, ...set, ...inTurn(bodies), REPORT].join("\n"),
+      );
       const seconds = Math.max(1, Math.round(milliseconds / 1000));
       const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, `http://127.0.0.1:${port}${path}`];
       const { stdout } = await promisify(execFile)(program, args);

@@ -18,6 +18,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Measurement>>> = {
   list: async () => (await import("./list.ts")).measureLists,
   installation: async () => (await import("./installation.ts")).measureInstallation,
   sketch: async () => (await import("./sketch.ts")).measureSketches,
+  monitor: async () => (await import("./monitor.ts")).measureMonitor,
   verification: async () => (await import("./verification.ts")).measureVerification,
   drift: async () => (await import("./drift.ts")).measureDrift,
 };
