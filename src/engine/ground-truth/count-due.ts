@@ -48,6 +48,8 @@ export async function countDue(tx: Transaction, of: DueOf, state: QualityState):
       state.totals[arm].matched += 1;
       cell.quality?.addLabel(row, row.label);
       const answer = { facet: row.facet, group: row.group, predictedPositive: outcomeOf(settings, row) };
+      // When it was answered nobody knew on which side: what was predicted for the side is known of such answers alone.
+      if (row.isFacetTold) cell.bias?.addAnswer(answer);
       cell.bias?.addLabel(answer, labelOf(settings, row.label));
     }
     await storeCell(tx, { at, rollout, arm, hourMs, cell });

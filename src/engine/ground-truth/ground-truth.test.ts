@@ -295,6 +295,22 @@ describe("bias", () => {
     at = other;
   });
 
+  it("takes the facet from the label where it was not captured, for what was predicted as well, and once", async () => {
+    const told = answers({ m: 0.6, f: 0.3 });
+    await record(
+      told.map((answer) => ({ ...answer, facet: null })),
+      settings,
+    );
+    const before = await evaluate({ settings, baseline: baseline({ m: 0.5, f: 0.5 }) });
+    expect(before.evaluation?.state).toBe("INSUFFICIENT_DATA");
+    await tell(told.map(({ inference, facet }) => ({ ...truthOf(inference, "1"), facet })));
+    for (const nowMs of [START_MS + 3600_000, START_MS + 3700_000]) {
+      const after = await evaluate({ settings, baseline: baseline({ m: 0.5, f: 0.5 }) }, nowMs);
+      expect(after.evaluation?.figures[0]).toMatchObject({ measure: "DPPL", breaching: true, samples: 1000 });
+      expect(after.evaluation?.figures[0]?.observed).toBeCloseTo(0.3, 2);
+    }
+  });
+
   it("says nothing with too few of one side, and keeps no more of a person than the side", async () => {
     await record([...answers({ m: 0.6, f: 0.3 }, 60)], settings);
     expect((await evaluate({ settings })).evaluation?.state).toBe("INSUFFICIENT_DATA");

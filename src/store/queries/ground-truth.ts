@@ -122,6 +122,8 @@ export async function insertPredictions(
 /** An answer with what is known of its truth; `label` is null where nothing was known in time. */
 export interface JoinedRow extends NewPrediction {
   label: string | null;
+  /** The facet was not captured with the answer and came with its label. */
+  isFacetTold: boolean;
   /** Where the answer's row lies; it holds until the transaction ends, because such a row never changes. */
   place: string;
 }
@@ -143,7 +145,8 @@ export interface JoinOf {
 export async function joinDue(tx: Transaction, at: EndpointKey, of: JoinOf): Promise<JoinedRow[]> {
   const { rows } = await tx.query<Omit<JoinedRow, "atMs"> & { at: Date }>(
     `SELECT p.ctid::text AS place, p.inference, p.row_number AS row, p.variant, p.probability, p.at, p.predicted, p.value, p.score,
-       coalesce(t.facet, p.facet) AS facet, coalesce(t.comparison_group, p.comparison_group) AS group, t.label
+       coalesce(t.facet, p.facet) AS facet, coalesce(t.comparison_group, p.comparison_group) AS group, t.label,
+       p.facet IS NULL AND t.facet IS NOT NULL AS "isFacetTold"
      FROM inference_predictions p LEFT JOIN LATERAL (SELECT * FROM ground_truths t
        WHERE (t.tenant, t.environment, t.target, t.name) = (p.tenant, p.environment, p.target, p.name)
          AND (t.inference, t.row_number) = (p.inference, p.row_number)
