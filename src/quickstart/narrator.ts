@@ -1,3 +1,7 @@
+/** What a terminal is wide that shows the story as it is meant; the indentation of a fact is a part of it. */
+const WIDTH = 120;
+const INDENT = "   ";
+
 /** Prints the story: numbered chapters, plain lines, and one line that changes while something is under way. */
 export class Narrator {
   readonly #out: NodeJS.WriteStream;
@@ -24,14 +28,19 @@ export class Narrator {
 
   /** An indented fact. */
   say(text: string): void {
-    this.line(`   ${text}`);
+    this.line(`${INDENT}${text}`);
+  }
+
+  /** Facts of any length, one a line: a longer one goes on in further lines, a little more indented. */
+  tell(text: string): void {
+    for (const line of text.trimEnd().split("\n")) for (const part of broken(line)) this.say(part);
   }
 
   /** Shown while it lasts on a terminal; nowhere else, so that a log stays readable. */
   live(text: string): void {
     if (this.#out.isTTY !== true) return;
     const width = Math.max(20, (this.#out.columns ?? 80) - 1);
-    this.#out.write(`\r\x1b[2K${this.#dim(`   ${text}`.slice(0, width))}`);
+    this.#out.write(`\r\x1b[2K${this.#dim(`${INDENT}${text}`.slice(0, width))}`);
     this.#liveShown = true;
   }
 
@@ -55,4 +64,19 @@ export class Narrator {
   #dim(text: string): string {
     return this.#color ? `\x1b[2m${text}\x1b[0m` : text;
   }
+}
+
+function broken(line: string): string[] {
+  const room = WIDTH - INDENT.length;
+  const lines: string[] = [];
+  let rest = line;
+  const further = `${/^ */.exec(line)?.[0] ?? ""}  `;
+  while (rest.length > room) {
+    const at = rest.lastIndexOf(" ", room);
+    // A word that is longer than the line stays whole.
+    if (at <= further.length) break;
+    lines.push(rest.slice(0, at).trimEnd());
+    rest = further + rest.slice(at + 1);
+  }
+  return [...lines, rest];
 }

@@ -20,6 +20,18 @@ export function modelPlan(version: string, artifactDigest: string, changes: { ba
   };
 }
 
+/** Half of the traffic tells two versions apart soonest; a window closes with `rowsMin` rows of the candidate's. */
+const WATCHED_ROLLOUT = { strategy: "canary", stepPercent: 50, bakeSeconds: 6, deadlineSeconds: 180 } as const;
+export const WATCHED_DRIFT = { rowsMin: 500, windowSeconds: 60 } as const;
+
+/** The same with a monitor: what comes in is compared with `baseline`, a table in the store. */
+export function watchedPlan(plan: PlanInput, baseline: string): PlanInput {
+  return {
+    ...plan,
+    spec: { ...plan.spec, rollout: WATCHED_ROLLOUT, monitor: { baseline, dataDrift: WATCHED_DRIFT } },
+  };
+}
+
 /** What a hurried proposer might send: too large a machine for development, no alarms, and no automatic rollback. */
 export function carelessPlan(plan: PlanInput): PlanInput {
   return {

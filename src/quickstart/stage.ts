@@ -39,6 +39,8 @@ export interface Models {
   v1: ReadyModel;
   v2: ReadyModel;
   v3: ReadyModel;
+  v4: ReadyModel;
+  v5: ReadyModel;
 }
 
 /** The story found that something is not as it must be: the quickstart fails and says so. */

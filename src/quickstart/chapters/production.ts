@@ -16,11 +16,11 @@ import { Gates, sayVerified, whatIsMissing } from "./staging.ts";
 /** Production: a dry run first, evidence of all kinds, and a person's signature. Answers the rollout. */
 export async function deployToProduction(stage: Stage, models: Models, signers: ThrowawaySigners): Promise<Rollout> {
   const { narrator } = stage;
-  narrator.chapter("Version 2.0.0 goes to production: a dry run first, then a person signs");
-  const plan = productionPlan(models.v2.plan, await importBaseline(stage, models.trained.split.train));
+  narrator.chapter(`Version ${models.v5.version} goes to production: a dry run first, then a person signs`);
+  const plan = productionPlan(models.v5.plan, await importBaseline(stage, models.trained.split.train));
   await dryRunFirst(stage, plan);
   await giveManifestSignature(stage, signers, plan);
-  await giveProvenance(stage, signers, models.v2);
+  await giveProvenance(stage, signers, models.v5);
   narrator.say("the release signs this plan too, and where the model was built");
 
   const waiting = await submit(stage, { ...plan, spec: { ...plan.spec, dryRun: false } });
@@ -35,7 +35,7 @@ export async function deployToProduction(stage: Stage, models: Models, signers: 
   sayVerified(stage, rollout, gates);
   const url = await invokeUrl(stage, "production");
   narrator.say(`production serves at ${url}`);
-  await showPredictions(stage, url, { sample: models.trained.split.holdout, version: models.v2.version });
+  await showPredictions(stage, url, { sample: models.trained.split.holdout, version: models.v5.version });
   return rollout;
 }
 

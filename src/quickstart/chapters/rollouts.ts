@@ -25,7 +25,7 @@ export async function deployFirst(stage: Stage, plan: PlanInput, models: Models)
 export async function promoteCanary(stage: Stage, url: string, models: Models): Promise<void> {
   const { narrator } = stage;
   narrator.chapter("Version 2.0.0 as a canary, under continuous traffic");
-  const traffic = startTraffic(stage, url, models);
+  const traffic = startTraffic(stage, url, inTurn(csvRows(models.trained.split.holdout)));
   try {
     const rollout = await follow(stage, await submit(stage, models.v2.plan), {
       live: () => splitLine(traffic.summary()),
@@ -49,7 +49,7 @@ export async function promoteCanary(stage: Stage, url: string, models: Models): 
 export async function rollBackBroken(stage: Stage, url: string, models: Models): Promise<void> {
   const { narrator } = stage;
   narrator.chapter("Version 3.0.0 is broken, and nobody knows yet");
-  const traffic = startTraffic(stage, url, models);
+  const traffic = startTraffic(stage, url, inTurn(csvRows(models.trained.split.holdout)));
   let rollout: Rollout;
   try {
     rollout = await follow(stage, await submit(stage, models.v3.plan), {
@@ -71,12 +71,21 @@ export async function rollBackBroken(stage: Stage, url: string, models: Models):
   narrator.say(
     `from the first bad answer to the last answer of 3.0.0: ${lastTouched.atMs - firstBad.atMs} ms; nobody was asked`,
   );
-  const after = await ask({ url, token: stage.invokeToken, body: csvRows(models.trained.split.holdout)[0] ?? "" });
+  await sayServing(stage, url, { body: csvRows(models.trained.split.holdout)[0] ?? "", version: models.v2.version });
+}
+
+/** Which version answers now. */
+export async function sayServing(
+  stage: Stage,
+  url: string,
+  { body, version }: { body: string; version: string },
+): Promise<void> {
+  const after = await ask({ url, token: stage.invokeToken, body });
   expectThat(
-    after.status === 200 && after.version === "2.0.0",
-    `expected 2.0.0 to serve, got ${after.version} (${after.status})`,
+    after.status === 200 && after.version === version,
+    `expected ${version} to serve, got ${after.version} (${after.status})`,
   );
-  narrator.say(`now serving: ${after.version}`);
+  stage.narrator.say(`now serving: ${after.version}`);
 }
 
 export async function invokeUrl(stage: Stage, environment: Environment): Promise<string> {
@@ -107,22 +116,26 @@ function rowsOf(sample: Dataset, label: number): number[] {
   return sample.labels.flatMap((value, index) => (value === label ? [index] : []));
 }
 
-function startTraffic(stage: Stage, url: string, models: Models): Traffic {
-  const bodies = csvRows(models.trained.split.holdout);
+export function startTraffic(stage: Stage, url: string, nextBody: () => string): Traffic {
   return new Traffic({
     url,
     token: stage.invokeToken,
-    bodies,
+    nextBody,
     connections: CONNECTIONS,
     ratePerSecond: REQUESTS_PER_SECOND,
   });
+}
+
+function inTurn(bodies: readonly string[]): () => string {
+  let next = 0;
+  return () => bodies[next++ % bodies.length] ?? "";
 }
 
 export function csvRows(sample: Dataset): string[] {
   return sample.rows.map((row) => Array.from(row).join(","));
 }
 
-function splitLine(summary: TrafficSummary): string {
+export function splitLine(summary: TrafficSummary): string {
   const parts = [...summary.byVersion].filter(([version]) => version !== "").toSorted(([a], [b]) => a.localeCompare(b));
   return parts
     .map(([version, count]) => `${version}: ${count} (${((100 * count) / summary.requests).toFixed(1)} %)`)

@@ -9,8 +9,8 @@ import { submit, submitDry } from "./proposing.ts";
 /** Staging asks nobody and verifies more: the plan's own signature, the artifact's bytes, a snapshot. */
 export async function deployToStaging(stage: Stage, models: Models): Promise<ThrowawaySigners> {
   const { narrator } = stage;
-  narrator.chapter("Version 2.0.0 goes to staging: no person is asked, and more is verified");
-  const plan = stagingPlan(models.v2.plan);
+  narrator.chapter(`Version ${models.v5.version} goes to staging: no person is asked, and more is verified`);
+  const plan = stagingPlan(models.v5.plan);
   const dry = await submitDry(stage, plan);
   narrator.say(`a dry run: ${dry.phase}, verification ${dry.decision.verification}; ${lacking(dry)}`);
   const signers = await trustSigners(stage);

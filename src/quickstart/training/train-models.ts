@@ -3,7 +3,7 @@ import { binOf, calibratedMargin, calibratedMarginGraphWithoutUpperLimit, calibr
 import { boostedMarginNode, classifierOnnx, logisticMarginGraph, type MarginGraph } from "./classifier-export.ts";
 import { type Dataset, type DatasetSplit, parseDataset, splitDataset, subset } from "./dataset.ts";
 import { element } from "./element.ts";
-import { type BoostedTrees, boostedMargin, trainBoostedTrees } from "./gradient-boosting.ts";
+import { type BoostedTrees, type BoostingOptions, boostedMargin, trainBoostedTrees } from "./gradient-boosting.ts";
 import { logisticMargin, trainLogisticRegression } from "./logistic-regression.ts";
 import { type ClassifierMetrics, classifierMetrics, sigmoid } from "./metrics.ts";
 
@@ -26,6 +26,10 @@ export interface TrainedModels {
   v2: TrainedModel;
   /** v2's trees, calibrated per bin of one column, with an export that fails on about a third of real rows. */
   v3: TrainedModel;
+  /** As v2, of fewer and shallower trees: nothing is wrong with it. */
+  v4: TrainedModel;
+  /** As v2, of fewer trees that each correct more: nothing is wrong with it either. */
+  v5: TrainedModel;
   split: DatasetSplit;
 }
 
@@ -39,7 +43,7 @@ const CALIBRATION_COLUMN = "texture_error";
 const CALIBRATION_QUANTILE = 0.65;
 
 /**
- * Trains the three models of the quickstart in about a second. The same text and seed always give the same bytes.
+ * Trains the five models of the quickstart in about a second. The same text and seed always give the same bytes.
  * Throws `dataset-invalid` when the text is not a table with the columns of the vendored data set.
  */
 export function trainModels(csvText: string, seed: number): TrainedModels {
@@ -48,17 +52,19 @@ export function trainModels(csvText: string, seed: number): TrainedModels {
   const meanColumns = columnsOfMeans(parsed.value);
   const calibrationColumn = columnOfCalibration(parsed.value);
   const split = splitDataset(parsed.value, { seed, holdoutShare: HOLDOUT_SHARE });
-  const trees = trainBoostedTrees(split.train, {
-    trees: 120,
-    depthMax: 3,
-    learningRate: 0.1,
-    penalty: 1,
-    leafCurvatureMin: 0.5,
-  });
+  const trees = boosted(split.train, { trees: 120, depthMax: 3, learningRate: 0.1 });
   return {
     v1: logisticRegression(split, meanColumns),
-    v2: boostedTrees(split, trees),
+    v2: boostedTrees(split, { name: "breast-cancer-boosted", trees }),
     v3: brokenTrees(split, { trees, column: calibrationColumn }),
+    v4: boostedTrees(split, {
+      name: "breast-cancer-shallow",
+      trees: boosted(split.train, { trees: 80, depthMax: 2, learningRate: 0.2 }),
+    }),
+    v5: boostedTrees(split, {
+      name: "breast-cancer-compact",
+      trees: boosted(split.train, { trees: 60, depthMax: 3, learningRate: 0.2 }),
+    }),
     split,
   };
 }
@@ -85,9 +91,13 @@ function logisticRegression(split: DatasetSplit, columns: readonly number[]): Tr
   });
 }
 
-function boostedTrees(split: DatasetSplit, trees: BoostedTrees): TrainedModel {
+function boosted(train: Dataset, options: Pick<BoostingOptions, "trees" | "depthMax" | "learningRate">): BoostedTrees {
+  return trainBoostedTrees(train, { ...options, penalty: 1, leafCurvatureMin: 0.5 });
+}
+
+function boostedTrees(split: DatasetSplit, { name, trees }: { name: string; trees: BoostedTrees }): TrainedModel {
   return trained(split, {
-    name: "breast-cancer-boosted",
+    name,
     margin: (row) => boostedMargin(trees, row),
     graph: { nodes: [boostedMarginNode(trees, "margin")], initializers: [] },
     testSample: split.holdout,

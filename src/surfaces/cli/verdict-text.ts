@@ -5,7 +5,7 @@ import { type Column, textTable } from "./text-table.ts";
 
 export type VerdictView = NonNullable<OperationOutput<"rollouts.get">["verdict"]>;
 export type MetricView = VerdictView["metrics"][number];
-type Judged = MetricView & { figures: NonNullable<MetricView["figures"]> };
+export type Judged = MetricView & { figures: NonNullable<MetricView["figures"]> };
 
 /** A verdict and the sums behind it: a line for each metric, then the numbers of those that have any. */
 export function verdictText(verdict: VerdictView, paint: Paint): string {
@@ -20,7 +20,7 @@ export function metricsText(metrics: readonly MetricView[], paint: Paint): strin
       `  ${metric.padEnd(width)}  ${outcomeWord(outcome, paint)}: ${printable(message)}\n`,
   );
   const judged = metrics.filter((metric): metric is Judged => metric.figures !== undefined);
-  const table = judged.length === 0 ? "" : textTable(judged, COLUMNS, "");
+  const table = judged.length === 0 ? "" : textTable(judged, SUM_COLUMNS, "");
   const units = judged.map(({ metric, figures }) => `  ${metric}: ${printable(figures.unit)}\n`);
   const sums = judged.length === 0 ? "" : `the sums, where an estimate is\n${units.join("")}${table}${HOW_TO_READ}`;
   return `${lines.join("")}${sums}`;
@@ -30,7 +30,7 @@ const HOW_TO_READ =
   "evidence speaks against `no worse than stable`, and the candidate goes back when it reaches its threshold;\n" +
   "proof speaks against `worse by the margin`, and the candidate is proven good enough when it reaches its own.\n";
 
-const COLUMNS: readonly Column<Judged>[] = [
+export const SUM_COLUMNS: readonly Column<Judged>[] = [
   { heading: "METRIC", value: ({ metric }) => metric },
   { heading: "CANDIDATE", value: ({ figures }) => armWords(figures.candidate) },
   { heading: "STABLE", value: ({ figures }) => armWords(figures.stable) },
