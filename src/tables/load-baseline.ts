@@ -12,6 +12,8 @@ export const BASELINE_BYTES_MAX = 256 * 1024 * 1024;
 const HEAP_MB_MAX = 512;
 /** So much text is read faster than a thread starts; a packed file may unpack to anything. */
 const IN_PLACE_BYTES_MAX = 128 * 1024;
+/** Each line of JSON may bring another column, so that the cells grow by the square of the bytes. */
+const JSON_IN_PLACE_BYTES_MAX = 8 * 1024;
 /** With so many seconds for every MiB besides: a file that leads its reader in circles is given up soon. */
 const SECONDS_MIN = 10;
 const SECONDS_PER_MIB = 1;
@@ -36,7 +38,7 @@ export async function loadBaseline(
       `a baseline has at most ${BASELINE_BYTES_MAX} bytes, and this one has ${bytes.length}; a sample of it will do`,
     );
   const request: BaselineRequest = { bytes, options: { ...LIMITS, ...options } };
-  if (bytes.length <= IN_PLACE_BYTES_MAX && !isPacked(bytes))
+  if (bytes.length <= inPlaceBytesMax(bytes) && !isPacked(bytes))
     return parsedTable(() => readBaseline(bytes, request.options));
   const thread = new Worker(ENTRY, {
     workerData: request,
@@ -64,6 +66,11 @@ export async function loadBaseline(
     clearTimeout(timer);
     await thread.terminate();
   }
+}
+
+function inPlaceBytesMax(bytes: Uint8Array): number {
+  const start = Buffer.from(bytes.subarray(0, JSON_IN_PLACE_BYTES_MAX)).toString("latin1");
+  return /^[\s\u00ef\u00bb\u00bf]*\{/.test(start) ? JSON_IN_PLACE_BYTES_MAX : IN_PLACE_BYTES_MAX;
 }
 
 /** Parquet or gzip. */

@@ -1,6 +1,6 @@
 import type { Cell, TableBatch } from "../core/monitor/dataset/table-batch.ts";
 import { tableError } from "./table-error.ts";
-import { checkNames, rowsPerBatch } from "./table-names.ts";
+import { checkName, rowsPerBatch } from "./table-names.ts";
 
 const LINE_CHARS_MAX = 4 * 1024 * 1024;
 
@@ -42,14 +42,13 @@ class NamedRows {
   add(text: string, line: number): void {
     if (text.trim() === "") return;
     const row = objectOf(text, line);
-    let isNew = false;
     for (const name of Object.keys(row)) {
       if (this.#places.has(name)) continue;
+      // Each by itself: every line may bring one more, and all of them again at each would take for ever.
+      checkName(name, this.#names.length);
       this.#places.set(name, this.#names.length);
       this.#names.push(name);
-      isNew = true;
     }
-    if (isNew) checkNames(this.#names);
     this.#rows.push(row);
     this.#firstLines.push(line);
   }

@@ -12,15 +12,24 @@ const ROW_GROUP_ROWS_MAX = 16 * 1024 * 1024;
 
 /**
  * Parquet, one row group after the other. Dates and times become text in ISO 8601; a number that is none (NaN) is
- * missing, as the writers of tables mean it. Nested columns are refused. Errors: `malformed`, `too-large`.
+ * missing, as the writers of tables mean it. Nested columns are refused. `checkSize` is asked about what the file says
+ * of itself before any of it is unpacked. Errors: `malformed`, `too-large`.
  */
-export async function* readParquet(source: TableSource): AsyncGenerator<TableBatch> {
+export async function* readParquet(
+  source: TableSource,
+  checkSize: (rows: number, columns: number) => void,
+): AsyncGenerator<TableBatch> {
   const { parquetMetadataAsync, parquetScan } = await import("hyparquet");
   const file = bufferOf(source);
   const metadata = await orMalformed(() => parquetMetadataAsync(file), "it is no Parquet file that can be read");
   const names = columnNames(metadata);
   checkNames(names);
   for (const [at, group] of metadata.row_groups.entries()) checkGroup(at, group);
+  // Equal values take next to nothing in the file and all their room in memory, where a whole group waits.
+  checkSize(
+    metadata.row_groups.reduce((sum, { num_rows }) => sum + Math.max(0, Number(num_rows)), 0),
+    names.length,
+  );
   const compressors = await boundedCompressors();
   const pages = await pageCheck(metadata);
   const scan = await orMalformed(() => parquetScan({ file, metadata, compressors }), "its parts cannot be found");

@@ -26,21 +26,24 @@ export async function* readTable(source: TableSource, limits: TableLimits = {}):
   for await (const batch of readBatches(source, limits)) {
     rows += batch.rows;
     cells += batch.rows * batch.names.length;
-    if (rows > (limits.rowsMax ?? Number.POSITIVE_INFINITY) || cells > (limits.cellsMax ?? Number.POSITIVE_INFINITY)) {
-      const most = [
-        ...(limits.rowsMax === undefined ? [] : [`${limits.rowsMax} rows`]),
-        ...(limits.cellsMax === undefined ? [] : [`${limits.cellsMax} values`]),
-      ];
-      throw tableError("too-large", `the table has more than ${most.join(" or ")}; a sample of it will do`);
-    }
+    checkSize({ rows, cells }, limits);
     yield batch;
   }
+}
+
+function checkSize({ rows, cells }: { rows: number; cells: number }, { rowsMax, cellsMax }: TableLimits): void {
+  if (rows <= (rowsMax ?? Number.POSITIVE_INFINITY) && cells <= (cellsMax ?? Number.POSITIVE_INFINITY)) return;
+  const most = [
+    ...(rowsMax === undefined ? [] : [`${rowsMax} rows`]),
+    ...(cellsMax === undefined ? [] : [`${cellsMax} values`]),
+  ];
+  throw tableError("too-large", `the table has more than ${most.join(" or ")}; a sample of it will do`);
 }
 
 async function* readBatches(source: TableSource, limits: TableLimits): AsyncGenerator<TableBatch> {
   const start = await source.read(0, 4);
   if (startsWith(start, [0x50, 0x41, 0x52, 0x31])) {
-    yield* readParquet(source);
+    yield* readParquet(source, (rows, columns) => checkSize({ rows, cells: rows * columns }, limits));
     return;
   }
   const isPacked = startsWith(start, [0x1f, 0x8b]);

@@ -10,12 +10,19 @@ export function rowsPerBatch(columns: number): number {
 
 /** Each column has a name of its own. Errors: `malformed`. */
 export function checkNames(names: readonly string[]): void {
-  if (names.length > COLUMNS_MAX) throw tableError("malformed", `the table has more than ${COLUMNS_MAX} columns`);
-  const nameless = names.indexOf("");
-  if (nameless !== -1) throw tableError("malformed", `column ${nameless + 1} of the table has no name`);
   const seen = new Set<string>();
-  for (const name of names) {
+  for (const [at, name] of names.entries()) {
+    checkName(name, at);
     if (seen.has(name)) throw tableError("malformed", `two columns have the same name, "${shownName(name)}"`);
     seen.add(name);
   }
+}
+
+/** The name of one more column, which stands at `at` from 0. Errors: `malformed`. */
+export function checkName(name: string | undefined, at: number): void {
+  if (at >= COLUMNS_MAX) throw tableError("malformed", `the table has more than ${COLUMNS_MAX} columns`);
+  // A damaged Parquet file may leave the name out.
+  if (name === undefined || name === "") throw tableError("malformed", `column ${at + 1} of the table has no name`);
+  if (name.includes("\0") || !name.isWellFormed())
+    throw tableError("malformed", `the name of column ${at + 1} of the table is no text`);
 }

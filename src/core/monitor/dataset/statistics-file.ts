@@ -10,7 +10,11 @@ import { shapeProblem } from "./shape-words.ts";
 const count = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
 const common = z.object({ num_present: count, num_missing: count });
 const inferredType = z.enum(["Integral", "Fractional", "String", "Unknown"]);
-const name = z.string().min(1).max(1024);
+const name = z
+  .string()
+  .min(1)
+  .max(1024)
+  .refine((text) => !text.includes("\0") && text.isWellFormed(), "must be text without U+0000");
 
 const kllSchema = z.object({
   buckets: z.array(z.object({ lower_bound: z.number(), upper_bound: z.number(), count })).max(10_000),
