@@ -16,6 +16,7 @@ import { alphaOfLook, lookOf, WINDOW_TIMES } from "./looks.ts";
 import type { QualityEvaluation } from "./prediction-row.ts";
 import { type Coverage, QualityCell } from "./quality-cell.ts";
 import { type QualityState, qualityStateOf, type StoredFinding } from "./quality-state.ts";
+import { tidyTruths } from "./stray-truths.ts";
 
 export interface EvaluateOf {
   at: EndpointKey;
@@ -54,6 +55,7 @@ export async function evaluateQuality(
   const state = qualityStateOf(await lockQualityState(tx, at, { rollout: version, atMs: nowMs }));
   for (let page = 0; page < PAGES_MAX; page += 1)
     if (!(await countDue(tx, { at, rollout: version, settings, nowMs }, state))) break;
+  state.tidiedMs = await tidyTruths(tx, at, { nowMs, lookedMs: state.tidiedMs ?? 0 });
   const window = await windowOf(tx, of);
   state.quality = qualityFinding(window, of, state);
   state.bias = biasFinding(window, of, state);

@@ -3,10 +3,12 @@ import { categoryOf } from "../../core/monitor/sketch/cell-value.ts";
 import type { MonitorSettings } from "../../core/plan/monitor-settings.ts";
 import type { Database } from "../../store/database.ts";
 import type { EndpointKey } from "../../store/queries/admission.ts";
+import { countWaitingTruths, takeTruths } from "../../store/queries/ground-truth.ts";
 import { createTestDatabase, type TestDatabase } from "../../store/testing/test-database.ts";
 import type { PredictionRow } from "./prediction-row.ts";
 import { recordPredictions } from "./record-predictions.ts";
 import { keptPerHour, Sampler } from "./sampling.ts";
+import { tidyTruths } from "./stray-truths.ts";
 
 const START_MS = Date.parse("2026-11-23T10:00:00Z");
 const SETTINGS: MonitorSettings = {
@@ -93,5 +95,27 @@ describe("a caller of an endpoint", () => {
     const odd = answer("odd", { group, predicted, facet: "x" });
     await record([odd, answer("fine", { group: "town", facet: "m" })], GROUPED);
     expect((await kept()).map(({ inference }) => inference).sort()).toEqual(["fine", "odd"]);
+  });
+});
+
+describe("labels of answers that are not kept", () => {
+  it("go when there are many of them, so that the others are taken still", async () => {
+    await record([answer("kept")]);
+    const truths = ["kept", "stray-1", "stray-2"].map((inference) => ({
+      ...{ inference, row: 0, label: "1", facet: null, group: null, knownMs: START_MS },
+    }));
+    await on.database.transaction((tx) => takeTruths(tx, at, { truths, receivedMs: START_MS }));
+    const waiting = () => countWaitingTruths(on.database, at, 10);
+    const tidy = (nowMs: number, waitingMax: number, lookedMs = 0) =>
+      worker.transaction((tx) => tidyTruths(tx, at, { nowMs, lookedMs, waitingMax }));
+    const laterMs = START_MS + 2 * 3_600_000;
+    await tidy(laterMs, 4);
+    await tidy(START_MS + 60_000, 2);
+    expect(await tidy(laterMs, 2, laterMs - 1)).toBe(laterMs - 1);
+    expect(await waiting()).toBe(3);
+    expect(await tidy(laterMs, 2)).toBe(laterMs);
+    expect(await waiting()).toBe(1);
+    const { rows } = await on.database.query("SELECT inference FROM ground_truths WHERE name = $1", [at.name]);
+    expect(rows).toEqual([{ inference: "kept" }]);
   });
 });

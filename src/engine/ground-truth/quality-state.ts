@@ -11,6 +11,8 @@ export interface QualityState {
   totals: Record<"candidate" | "stable", Coverage>;
   /** Inference ids that had been used before; what was answered for them the second time has no truth of its own. */
   reusedIds: number;
+  /** When labels without an answer were looked for last; not there in states of before. */
+  tidiedMs?: number;
   bet: QualityBetState | null;
   /** The newest findings against limits, and which look they are of; see `nextLook`. */
   quality: StoredFinding | null;

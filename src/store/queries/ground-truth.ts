@@ -77,6 +77,25 @@ export async function countWaitingTruths(db: Queryable, at: EndpointKey, most: n
   return rows[0]?.count ?? 0;
 }
 
+/** Labels that came before then, were never counted and have no answer that waits for them. */
+export async function removeStrayTruths(
+  tx: Transaction,
+  at: EndpointKey,
+  { receivedBeforeMs, limit }: { receivedBeforeMs: number; limit: number },
+): Promise<number> {
+  const { rowCount } = await tx.query(
+    `DELETE FROM ground_truths WHERE (tenant, environment, target, name) = ($1, $2, $3, $4) AND ctid = ANY (ARRAY(
+       SELECT t.ctid FROM ground_truths t
+       WHERE (t.tenant, t.environment, t.target, t.name) = ($1, $2, $3, $4) AND t.counted_at IS NULL
+         AND t.received_at < $5 AND NOT EXISTS (SELECT FROM inference_predictions p
+           WHERE (p.tenant, p.environment, p.target, p.name) = ($1, $2, $3, $4)
+             AND p.inference = t.inference AND p.row_number = t.row_number)
+       LIMIT $6))`,
+    [...keyOf(at), new Date(receivedBeforeMs), limit],
+  );
+  return rowCount;
+}
+
 export interface NewPrediction {
   inference: string;
   row: number;
