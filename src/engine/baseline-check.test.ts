@@ -55,6 +55,32 @@ describe("a baseline of a model with one wide input", () => {
   });
 });
 
+describe("a baseline with what a model answered, and a group", () => {
+  const monitor = {
+    dataDrift: { prediction: "score" },
+    modelQuality: { label: "churned", prediction: "class", probability: "p" },
+    bias: { facet: "gender", group: "region" },
+  };
+  const rows = (columns: string[]) => `${columns.join(",")}\n${columns.map(() => 1).join(",")}\n`;
+
+  test.each([
+    ["all of it", ["a", "b", "gender", "region", "p", "class", "score", "churned"]],
+    ["none of it", ["a", "b"]],
+    ["the group as an input", ["a", "region", "gender", "churned"]],
+    ["both as inputs", ["gender", "region", "p"]],
+  ])("fits a wide input with %s", async (_what, columns) =>
+    expect(await fitOf(WIDE, rows(columns), monitor)).toEqual({ fits: true }),
+  );
+
+  test("fits inputs that have names", async () =>
+    expect(await fitOf(NAMED, rows(["age", "visits", "gender", "region", "p"]), monitor)).toEqual({ fits: true }));
+
+  test("does not fit when the plan does not name them", async () => {
+    const problem = "The model takes 2 values in a row, and the baseline has 3 columns of input.";
+    expect(await fitOf(WIDE, rows(["a", "b", "p", "churned"]))).toEqual({ fits: false, problem });
+  });
+});
+
 describe("a baseline of a model whose inputs have names", () => {
   test.each([
     ["in any order", "visits,age,churned\n3,41.5,0\n"],

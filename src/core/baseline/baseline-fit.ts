@@ -11,8 +11,9 @@ export type BaselineFit = { fits: true } | { fits: false; problem: string };
 type Monitor = Plan["spec"]["monitor"];
 
 /**
- * `problem` is one sentence. The label (what the model predicts) is no input and may stand in the table all the same;
- * so may the facet whose groups are compared, for it need not be given to the model. A model with one input of several
+ * `problem` is one sentence. The label (what the model predicts) and what a model answered are no inputs and may stand
+ * in the table all the same, as the monitor reads them there; so may the facet whose sides are compared and the group
+ * within which they are, for neither need be given to the model. A model with one input of several
  * values knows no names of columns: there the number and the kind of the columns is what can be compared.
  */
 export function baselineFit(given: {
@@ -22,22 +23,27 @@ export function baselineFit(given: {
 }): BaselineFit {
   const inputs = readModelInputs(given.model);
   if (!inputs.ok) return misfit(sentence(inputs.problem.message));
-  const label = given.monitor?.modelQuality?.["label"];
-  const facet = given.monitor?.bias?.["facet"];
-  const columns = given.columns.filter(({ name }) => name !== label);
+  const { modelQuality, bias, dataDrift } = given.monitor ?? {};
+  const answers = [
+    ...[modelQuality?.["label"], modelQuality?.prediction, modelQuality?.probability, dataDrift?.prediction],
+  ];
+  const columns = given.columns.filter(({ name }) => !answers.includes(name));
+  const besides = [bias?.["facet"], bias?.group].filter((name) => typeof name === "string");
   const [only] = inputs.value;
   const named = columns.find(({ name }) => name === only?.name);
   const isWide = inputs.value.length === 1 && named === undefined;
-  return isWide && only !== undefined ? fitsWide(columns, only, facet) : fitsByName(columns, inputs.value, facet);
+  return isWide && only !== undefined ? fitsWide(columns, only, besides) : fitsByName(columns, inputs.value, besides);
 }
 
 /** One tensor of rows by columns, in the table's order. */
-function fitsWide(columns: readonly ColumnFacts[], input: ModelInput, facet: unknown): BaselineFit {
+function fitsWide(columns: readonly ColumnFacts[], input: ModelInput, besides: readonly string[]): BaselineFit {
   const width = widthOf(input);
   if (width === undefined) return misfit(`The model's input "${input.name}" is no row of values.`);
-  const without = columns.filter(({ name }) => name !== facet);
-  // The facet counts as an input where the model has a place for it.
-  const features = width !== null && columns.length !== width && without.length === width ? without : columns;
+  // What may stand besides counts as an input where the model has a place for it.
+  const features =
+    [[], ...besides.map((name) => [name]), besides]
+      .map((left) => columns.filter(({ name }) => !left.includes(name)))
+      .find(({ length }) => length === width) ?? columns;
   if (width !== null && features.length !== width) {
     return misfit(
       `The model takes ${width} values in a row, and the baseline has ${features.length} columns of input.`,
@@ -46,10 +52,10 @@ function fitsWide(columns: readonly ColumnFacts[], input: ModelInput, facet: unk
   return firstMisfit(features.map((column) => typeProblem(column, input)));
 }
 
-function fitsByName(columns: readonly ColumnFacts[], inputs: ModelInput[], facet: unknown): BaselineFit {
+function fitsByName(columns: readonly ColumnFacts[], inputs: ModelInput[], besides: readonly string[]): BaselineFit {
   const byName = new Map(columns.map((column) => [column.name, column]));
   const wanted = new Set(inputs.map(({ name }) => name));
-  const extra = columns.find(({ name }) => !wanted.has(name) && name !== facet);
+  const extra = columns.find(({ name }) => !wanted.has(name) && !besides.includes(name));
   return firstMisfit([
     ...inputs.map((input) => {
       const column = byName.get(input.name);
