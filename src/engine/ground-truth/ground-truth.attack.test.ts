@@ -5,6 +5,7 @@ import type { Database } from "../../store/database.ts";
 import type { EndpointKey } from "../../store/queries/admission.ts";
 import { countWaitingTruths, takeTruths } from "../../store/queries/ground-truth.ts";
 import { createTestDatabase, type TestDatabase } from "../../store/testing/test-database.ts";
+import { evaluateQuality } from "./evaluate-quality.ts";
 import type { PredictionRow } from "./prediction-row.ts";
 import { recordPredictions } from "./record-predictions.ts";
 import { keptPerHour, Sampler } from "./sampling.ts";
@@ -88,6 +89,19 @@ describe("a caller of an endpoint", () => {
     const rows = Array.from({ length: 150_000 }, (_, i) => answer(`big_${i % 5}`, { row: Math.floor(i / 5) }));
     await record([...rows, answer("small")]);
     expect((await kept()).filter(({ inference }) => inference.startsWith("big")).length).toBeLessThanOrEqual(5000);
+  });
+
+  it("that uses an inference id again and again has its one label counted once", async () => {
+    const truths = [{ inference: "mine", row: 0, label: "0", facet: null, group: null, knownMs: START_MS }];
+    await on.database.transaction((tx) => takeTruths(tx, at, { truths, receivedMs: START_MS }));
+    let found: Awaited<ReturnType<typeof evaluateQuality>> | undefined;
+    for (let again = 0; again < 5; again += 1) {
+      const nowMs = START_MS + again * 10_000;
+      await record([answer("mine", { atMs: nowMs })]);
+      const of = { at, version: "new", settings: SETTINGS, stableVariant: null, alpha: 0.01, baseline: null };
+      found = await worker.transaction((tx) => evaluateQuality({ nowMs: () => nowMs + 5000 }, of, tx));
+    }
+    expect(found?.evaluation?.reason).toMatch(/^1 labelled answers of the 100/);
   });
 
   it("with a text that the database does not take loses that text, and nobody else's answers", async () => {

@@ -160,7 +160,11 @@ export interface JoinOf {
   limit: number;
 }
 
-/** Oldest first. The facet and the group that came with the label go before those that were captured. */
+/**
+ * Oldest first. The facet and the group that came with the label go before those that were captured. Truth that was
+ * counted before an answer was given is not that answer's: its inference id was used again, and a caller could have one
+ * label counted as often as it likes.
+ */
 export async function joinDue(tx: Transaction, at: EndpointKey, of: JoinOf): Promise<JoinedRow[]> {
   const { rows } = await tx.query<Omit<JoinedRow, "atMs"> & { at: Date }>(
     `SELECT p.ctid::text AS place, p.inference, p.row_number AS row, p.variant, p.probability, p.at, p.predicted, p.value, p.score,
@@ -169,6 +173,7 @@ export async function joinDue(tx: Transaction, at: EndpointKey, of: JoinOf): Pro
      FROM inference_predictions p LEFT JOIN LATERAL (SELECT * FROM ground_truths t
        WHERE (t.tenant, t.environment, t.target, t.name) = (p.tenant, p.environment, p.target, p.name)
          AND (t.inference, t.row_number) = (p.inference, p.row_number)
+         AND (t.counted_at IS NULL OR t.counted_at >= p.at)
          AND ($7::float8 IS NULL OR t.known_at <= p.at + make_interval(secs => $7)) OFFSET 0) AS t ON true
      WHERE (p.tenant, p.environment, p.target, p.name) = ($1, $2, $3, $4) AND p.rollout = $5 AND p.at <= $6
        AND ($7::float8 IS NOT NULL OR t.label IS NOT NULL OR p.at < $8)
