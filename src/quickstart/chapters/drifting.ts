@@ -84,7 +84,7 @@ class Device {
   }
 }
 
-/** Answers the newest verdict from before the alarm. */
+/** Lets the device change once the version has been healthy for a while; answers the newest verdict from before the alarm. */
 async function changeWhenHealthy(
   { api, narrator }: Stage,
   { started, device }: { started: Rollout; device: Device },
@@ -92,14 +92,15 @@ async function changeWhenHealthy(
   let healthySinceMs: number | undefined;
   let newest: Verdict | undefined;
   for (;;) {
-    const { phase, terminal, verdict } = await api.call("rollouts.get", { params: { id: started.id } });
+    const { phase, terminal, verdict, weightPercent } = await api.call("rollouts.get", { params: { id: started.id } });
     if (terminal || phase === "RollingBack") return newest;
     if (phase === "Baking" && verdict != null && isComparison(verdict)) {
       newest = verdict;
       healthySinceMs = isHealthy(verdict) ? (healthySinceMs ?? Date.now()) : undefined;
     }
     const isLongHealthy = healthySinceMs !== undefined && Date.now() - healthySinceMs >= HEALTHY_MS;
-    if (isLongHealthy && device.changedAtMs === undefined) {
+    // What has all traffic was found healthy by the rollout itself.
+    if ((isLongHealthy || weightPercent === 100) && device.changedAtMs === undefined) {
       device.changedAtMs = Date.now();
       narrator.tell(
         `  from now on the new device of one of ${HOSPITALS} hospitals measures in a unit ${UNIT_RATIO} times as long: radius and ` +
@@ -133,7 +134,7 @@ function sayHealth(
   const afterMs = Date.parse(verdict.at) - changedAtMs;
   const when = `${seconds(Math.abs(afterMs))} ${afterMs < 0 ? "before" : "after"} that`;
   stage.narrator.say(
-    `errors and latency, ${when}, as \`rollout get\` prints them: nothing that would take ${version} back`,
+    `errors and latency, ${when}, as \`rollout get\` prints them, shortened: nothing that would take ${version} back`,
   );
   sayMetrics(stage, verdict, ["errors", "latency"]);
   stage.narrator.tell(HOW_TO_READ);
@@ -156,7 +157,7 @@ async function sayDrift(
   const raised = items.find(({ to }) => to === "ALARM");
   expectThat(raised?.alarm === "DataDriftAlarm", `expected DataDriftAlarm, got ${raised?.alarm ?? "none"}`);
   narrator.tell(`what its inputs say: ${raised.alarm}, ${raised.reason}`);
-  const distances = raised.figures.filter(({ measure }) => measure === "wasserstein");
+  const distances = distancesOf(raised);
   const drifted = distances.filter(({ breaching }) => breaching);
   const others = distances.filter(({ breaching }) => !breaching);
   narrator.say(
@@ -169,6 +170,17 @@ async function sayDrift(
     `expected lengths or areas to have drifted, got ${drifted.map(({ subject }) => subject).join(", ")}`,
   );
   return raised;
+}
+
+/** One a column, the farthest first; where two rules found the same, the one with the evidence. */
+function distancesOf({ figures }: Raised): Raised["figures"] {
+  const bySubject = new Map<string, Raised["figures"][number]>();
+  for (const figure of figures) {
+    const known = bySubject.get(figure.subject);
+    if (figure.measure === "wasserstein" && (known === undefined || known.evidence === null))
+      bySubject.set(figure.subject, figure);
+  }
+  return [...bySubject.values()];
 }
 
 function sayTimes(
