@@ -2,7 +2,7 @@ import type { AlarmState } from "../../core/monitor/alarm/evaluation.ts";
 import { BiasTally } from "../../core/monitor/bias/bias-tally.ts";
 import { judgeBias } from "../../core/monitor/bias/judge-bias.ts";
 import { QualityBet } from "../../core/monitor/judge/quality-bet.ts";
-import { judgeQuality, needsTruth } from "../../core/monitor/quality/judge-quality.ts";
+import { isEstimate, judgeQuality, needsTruth } from "../../core/monitor/quality/judge-quality.ts";
 import type { QualityBaseline } from "../../core/monitor/quality/quality-baseline.ts";
 import { QualityTally } from "../../core/monitor/quality/quality-tally.ts";
 import type { MetricVerdict } from "../../core/monitor/verdict.ts";
@@ -86,8 +86,11 @@ function qualityFinding(
   const settings = of.settings.modelQuality;
   if (settings === null || window.quality === null) return null;
   const { seen, matched } = totals.candidate;
-  const look = lookOf(needsTruth(settings) ? matched : seen, settings.labelledMin);
-  if (before !== null && before.look === look && before.state !== "INSUFFICIENT_DATA") return before;
+  const isMixed = needsTruth(settings) && Object.keys(settings.thresholds).some(isEstimate);
+  const known = needsTruth(settings) ? matched : seen;
+  const look = lookOf(known, settings.labelledMin) + (isMixed ? lookOf(seen, settings.labelledMin) : 0);
+  // While labels are few, estimates would be looked at with every answer, and found something sooner or later.
+  if (before !== null && before.look === look && (isMixed || before.state !== "INSUFFICIENT_DATA")) return before;
   const stored = of.baseline?.quality ?? null;
   const baseline = stored === null ? null : QualityTally.fromState(settings, stored);
   return { look, ...judgeQuality(window.quality, { baseline, settings, alpha: alphaOfLook(look) }) };

@@ -10,6 +10,7 @@ export const QUALITY_LOSS_MAX = 0.05;
 export const ERROR_RATIO_MAX = 1.25;
 /** A metric of this beginning is the estimate without labels. */
 const ESTIMATED = "estimated_";
+export const isEstimate = (metric: string): boolean => metric.startsWith(ESTIMATED);
 
 export interface PartFinding {
   state: AlarmState;
@@ -34,7 +35,9 @@ export function judgeQuality(
   const figures = figuresOf(metrics, { limits, tally });
   const needsLabels = needsTruth(from.settings);
   const enough = needsLabels ? tally.labelled >= from.settings.labelledMin : tally.answers >= from.settings.labelledMin;
-  const breaching = figures.filter((figure) => figure.breaching && (enough || figure.measure.startsWith(ESTIMATED)));
+  // What needs no labels needs as many answers.
+  const estimable = tally.answers >= from.settings.labelledMin;
+  const breaching = figures.filter((figure) => figure.breaching && (isEstimate(figure.measure) ? estimable : enough));
   if (!enough && breaching.length === 0) {
     const shown = figures.map((figure) => ({ ...figure, breaching: false }));
     const seen = needsLabels ? `${tally.labelled} labelled answers` : `${tally.answers} answers`;
@@ -55,7 +58,7 @@ export function judgeQuality(
 /** Whether anything that is asked for rests on labels: all but a plan that names estimates alone. */
 export function needsTruth({ thresholds }: Pick<QualitySettings, "thresholds">): boolean {
   const names = Object.keys(thresholds);
-  return names.length === 0 || names.some((name) => !name.startsWith(ESTIMATED));
+  return names.length === 0 || names.some((name) => !isEstimate(name));
 }
 
 /** By metric. A plan's thresholds count alone; without any the main metric may lose so much against the baseline. */
@@ -121,9 +124,9 @@ function figureOf(
   name: string,
   { estimate, limit, tally }: { estimate: Estimate | undefined; limit: number | null; tally: QualityTally },
 ): AlarmFigure {
-  const isEstimate = name.startsWith(ESTIMATED);
-  const samples = isEstimate ? tally.answers : tally.labelled;
-  const figure = { subject: isEstimate ? "estimate without labels" : "model quality", measure: name };
+  const isEstimated = isEstimate(name);
+  const samples = isEstimated ? tally.answers : tally.labelled;
+  const figure = { subject: isEstimated ? "estimate without labels" : "model quality", measure: name };
   const rest = { limit, samples, pValue: null, adjustedPValue: null, evidence: null };
   if (estimate === undefined || estimate.value === null) {
     const why = estimate?.reason ?? `a ${tally.problem} problem has no such metric here`;
@@ -137,7 +140,7 @@ function figureOf(
       ? ""
       : ` (${round(interval.low)} to ${round(interval.high)} with ${percent(interval.confidence)})`;
   const against = limit === null ? "" : `, at ${error ? "most" : "least"} ${round(limit)} is accepted`;
-  const what = isEstimate ? `${name}, from scores alone,` : name;
+  const what = isEstimated ? `${name}, from scores alone,` : name;
   return {
     ...{ ...figure, ...rest, observed: value, breaching },
     message: `${what} is ${round(value)}${span} over ${samples} answers${against}.`,
