@@ -83,14 +83,15 @@ export async function monitorMetric({ monitorUrl }: Installed, name: string): Pr
   return Number(value);
 }
 
-export async function untilMonitored(installed: Installed): Promise<void> {
+export async function untilMonitored(installed: Installed, { endpoints }: { endpoints: number }): Promise<void> {
   const ready = () =>
     fetch(`${installed.monitorUrl}/readyz`).then(
       ({ ok }) => ok,
       () => false,
     );
   await until("the monitor is ready", ready);
-  await until("the monitor watches", async () => (await monitorMetric(installed, "continuum_monitor_endpoints")) > 0);
+  const watched = () => monitorMetric(installed, "continuum_monitor_endpoints");
+  await until("the monitor watches", async () => (await watched()) >= endpoints);
 }
 
 /** Features in [0, 1), as the baseline has them; `shift` moves the first. */

@@ -68,7 +68,7 @@ export const measureMonitor: Measurement = async ({ quick, say }) => {
     }
     const [monitored] = contestants;
     must(monitored !== undefined, "one is monitored");
-    await untilMonitored(monitored.installed);
+    await untilMonitored(monitored.installed, { endpoints: 1 });
     const figures: Figure[] = [];
     for (const connections of CONNECTIONS) {
       const seen = await driveAll(contestants, load, { connections, quick });

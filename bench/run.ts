@@ -19,6 +19,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Measurement>>> = {
   installation: async () => (await import("./installation.ts")).measureInstallation,
   sketch: async () => (await import("./sketch.ts")).measureSketches,
   monitor: async () => (await import("./monitor.ts")).measureMonitor,
+  "monitor-rollback": async () => (await import("./monitor-rollback.ts")).measureMonitorRollback,
   verification: async () => (await import("./verification.ts")).measureVerification,
   drift: async () => (await import("./drift.ts")).measureDrift,
 };

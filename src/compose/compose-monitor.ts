@@ -27,6 +27,7 @@ export async function composeMonitor(config: Config, log: ProgramLog): Promise<R
           host: config.hostName,
           captureDir: join(config.dataDir, "capture"),
           captureKey: pseudonymKey,
+          captureBytesPerSecondMax: config.monitor.captureBytesPerSecondMax,
           baselines: new BaselineBook({ ...parts, profile: profileBaseline }),
         },
         ...{ opsHost, opsPort: monitorOpsPort(config), clockProblem: () => clockProblem(clock), close },

@@ -122,6 +122,14 @@ export const configSchema = z.strictObject({
         .boolean()
         .default(true)
         .describe("Let `start` run the monitor beside the serving process; without it nothing is told of drift"),
+      captureBytesPerSecondMax: z
+        .number()
+        .int()
+        .min(65_536)
+        .default(mebibyte)
+        .describe(
+          "Bytes a second of this host's captures that are read, about a thousand small requests; of what grows faster a random sample, and which share is shown",
+        ),
       opsHost: host.default("127.0.0.1").describe("Address of the monitor's own port"),
       opsPort: port
         .optional()

@@ -78,6 +78,8 @@ const reportSchema = z.object({
   baseline: z.object({ digest: z.string(), rows: z.number(), columns: z.number(), isExact: z.boolean() }).nullable(),
   baselineProblem: z.string().nullable(),
   rows: z.number(),
+  /** The share of captured requests that were read, at random; below 1 where more came than the monitor may read. */
+  readShare: z.number(),
   windows: z.array(windowSchema),
   open: z.object({ rows: z.number(), first: timeSchema.nullable() }),
   columns: z.array(alarmFigureSchema),
@@ -117,6 +119,8 @@ const readingSchema = z.object({
   lostFiles: z.number(),
   lostBytes: z.number(),
   lostRequests: z.number(),
+  droppedRequests: z.number(),
+  notSampled: z.number(),
 });
 
 export const monitorSchema = z

@@ -89,6 +89,7 @@ function reportView(report: MonitorReport): NonNullable<Version["report"]> {
     baseline: report.baseline,
     baselineProblem: report.baselineProblem,
     rows: report.rows,
+    readShare: report.readShare ?? 1,
     windows: report.windows.map(({ firstMs, lastMs, columns, ...window }) => ({
       ...{ ...window, first: timeOf(firstMs), last: timeOf(lastMs), columns: [...columns] },
     })),

@@ -52,6 +52,21 @@ describe("the tail of a capture folder", () => {
     expect(seen).toEqual(lines);
   });
 
+  it("is read as a sample where that is asked for: by a draw a line, and what serving says of losses always", async () => {
+    const lines = Array.from({ length: 900 }, (_, n) => `{"captureData":"${n} äö"}`);
+    const loss = '{"captureLoss":{"requests":3}}';
+    await write("a.jsonl", `${[...lines.slice(0, 500), "", loss, ...lines.slice(500)].join("\n")}\n`);
+    let drawn = 0;
+    const third = await read({}, { draw: () => drawn++ % 3 === 0 });
+    expect(third.lines).toContain(loss);
+    const kept = third.lines.filter((line) => line !== loss);
+    expect(kept.every((line) => lines.includes(line))).toBe(true);
+    expect(kept.length + third.notSampled).toBe(900);
+    expect(third.notSampled).toBe(600);
+    expect(third.offsets).toEqual((await read({})).offsets);
+    expect(await read(third.offsets, { draw: () => true })).toMatchObject({ lines: [], notSampled: 0 });
+  });
+
   it("waits for the rest of a line, and gives it up when none comes for a minute", async () => {
     await write("a.jsonl", '1\n{"half":');
     const first = await read({});

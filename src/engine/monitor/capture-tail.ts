@@ -1,5 +1,6 @@
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { LOSS_LINE_START } from "../../core/monitor/capture/captured-loss.ts";
 
 /** Up to which byte a file was read, and how large it was then. */
 export interface FileOffset {
@@ -20,7 +21,9 @@ export interface TailRead {
   /** Of files that went before they were read to their end: at least so much was lost. */
   lostFiles: number;
   lostBytes: number;
-  /** Bytes of the lines, with their line feeds. */
+  /** Lines that were passed over because only a sample was asked for. */
+  notSampled: number;
+  /** Bytes of all lines, with their line feeds. */
   bytes: number;
   /** Whole lines may be waiting still. */
   more: boolean;
@@ -35,6 +38,8 @@ export interface TailOptions {
   nowMs: number;
   /** Where nothing was read yet: what was last written before then is passed over. */
   sinceMs?: number;
+  /** Draws for each line whether it is read, whatever is in it; left out, every line is. */
+  draw?: () => boolean;
 }
 
 /**
@@ -49,7 +54,7 @@ const TORN_MS = 60_000;
  */
 export async function readTail(options: TailOptions): Promise<TailRead> {
   const names = await captureFiles(options.folder);
-  const read: TailRead = { lines: [], offsets: {}, torn: 0, ...lossOf(options.offsets, names), bytes: 0, more: false };
+  const read: TailRead = { lines: [], offsets: {}, torn: 0, ...lossOf(options.offsets, names), ...NOTHING_READ };
   const offsets: Record<string, FileOffset> = {};
   const isFirst = Object.keys(options.offsets).length === 0;
   let left = options.bytesMax;
@@ -67,6 +72,7 @@ export async function readTail(options: TailOptions): Promise<TailRead> {
     offsets[name] = file.at;
     left -= file.bytes;
     read.bytes += file.bytes;
+    read.notSampled += file.notSampled;
     read.torn += file.torn;
     read.more ||= file.more;
     for (const line of file.lines) read.lines.push(line);
@@ -81,10 +87,13 @@ function lossOf(offsets: FileOffsets, names: readonly string[]): Pick<TailRead, 
   return { lostFiles: lost.length, lostBytes: lost.reduce((sum, [, { offset, size }]) => sum + size - offset, 0) };
 }
 
+const NOTHING_READ = { notSampled: 0, bytes: 0, more: false };
+
 interface FileRead {
   at: FileOffset;
   lines: string[];
   torn: number;
+  notSampled: number;
   bytes: number;
   more: boolean;
 }
@@ -97,7 +106,7 @@ async function readFile(
   const found = await stat(path).catch(unlessGone);
   if (found === undefined) return undefined;
   const { size, mtimeMs } = found;
-  const nothing = { lines: [], torn: 0, bytes: 0, more: false };
+  const nothing = { lines: [], torn: 0, ...NOTHING_READ };
   if (before === undefined && isFirst && mtimeMs < (options.sinceMs ?? Number.NEGATIVE_INFINITY))
     return { at: { offset: size, size }, ...nothing };
   // Serving only ever adds. In a file that shrank, what lies where is unknown: it is followed from its end on.
@@ -108,15 +117,14 @@ async function readFile(
   const bytes = await readBytes(path, offset, wanted);
   if (bytes === undefined) return undefined;
   const end = bytes.lastIndexOf(LINE_FEED) + 1;
-  const lines = end === 0 ? [] : bytes.toString("utf8", 0, end - 1).split("\n");
+  const { lines, notSampled } = linesOf(bytes.subarray(0, end), options.draw);
   const isAll = offset + bytes.byteLength >= size;
   const isTooLong = end === 0 && bytes.byteLength >= options.bytesMax;
   const isTorn = isAll && end < bytes.byteLength && options.nowMs - mtimeMs > TORN_MS;
   const passed = isTooLong || isTorn ? bytes.byteLength : end;
   return {
     at: { offset: offset + passed, size },
-    // Serving begins with an empty line after a write that broke off.
-    lines: lines.filter((line) => line !== ""),
+    ...{ lines, notSampled },
     torn: isTooLong || isTorn ? 1 : 0,
     bytes: passed,
     more: !isAll,
@@ -124,6 +132,27 @@ async function readFile(
 }
 
 const LINE_FEED = 10;
+const LOSS = Buffer.from(LOSS_LINE_START);
+
+/** Serving begins with an empty line after a write that broke off. What it says of losses is always read. */
+function linesOf(bytes: Buffer, draw: TailOptions["draw"]): Pick<FileRead, "lines" | "notSampled"> {
+  if (bytes.byteLength === 0) return { lines: [], notSampled: 0 };
+  if (draw === undefined) {
+    const lines = bytes.toString("utf8", 0, bytes.byteLength - 1).split("\n");
+    return { lines: lines.filter((line) => line !== ""), notSampled: 0 };
+  }
+  const lines: string[] = [];
+  let notSampled = 0;
+  // A line that is passed over is not made a text: that is what reading costs.
+  for (let start = 0, end = 0; start < bytes.byteLength; start = end + 1) {
+    end = bytes.indexOf(LINE_FEED, start);
+    if (end === start) continue;
+    if (bytes.subarray(start, start + LOSS.byteLength).equals(LOSS) || draw())
+      lines.push(bytes.toString("utf8", start, end));
+    else notSampled += 1;
+  }
+  return { lines, notSampled };
+}
 
 async function readBytes(path: string, offset: number, length: number): Promise<Buffer | undefined> {
   let file: FileHandle | undefined;

@@ -1,5 +1,6 @@
 import { performance } from "node:perf_hooks";
 import type { CapturedInference } from "../../core/monitor/capture/captured-inference.ts";
+import { lossOfLine } from "../../core/monitor/capture/captured-loss.ts";
 import { parseCapturedLine } from "../../core/monitor/capture/parse-captured-line.ts";
 import { captureTenantKey, pseudonymOfInference } from "../../core/monitor/capture/pseudonym.ts";
 import type { EndpointKey } from "../../store/queries/admission.ts";
@@ -13,11 +14,12 @@ import {
 } from "../../store/queries/monitor.ts";
 import { recordPredictions } from "../ground-truth/record-predictions.ts";
 import type { BaselineAnswer } from "./baseline-book.ts";
+import { CaptureInflow } from "./capture-inflow.ts";
 import { CaptureNews } from "./capture-news.ts";
 import { captureFolder, readTail, type TailRead } from "./capture-tail.ts";
 import { eventTime } from "./event-time.ts";
 import type { LookFacts, MonitorParts } from "./monitor-parts.ts";
-import { NO_COUNTS, type ReadCounts } from "./monitor-report.ts";
+import { NO_COUNTS, type ReadCounts, readShare } from "./monitor-report.ts";
 import { VersionEvaluator } from "./version-evaluator.ts";
 import { type ReadRequest, VersionReader } from "./version-reader.ts";
 import { VersionTests } from "./version-tests.ts";
@@ -27,6 +29,8 @@ import { endpointName, type WatchedEndpoint, type WatchedVersion } from "./watch
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 /** After so many batches the other endpoints have their turn. */
 const BATCHES_MAX = 8;
+/** So do they after so long: a batch of very wide rows takes seconds, and what is not looked at holds its rollout up. */
+const TURN_MS = 1_000;
 /** Another monitor reads the same: it is left to it for this long, and taken over when it stopped. */
 const FENCED_MS = 10_000;
 /** How old an evaluation gets while a rollout waits for it, and while nobody does. */
@@ -49,12 +53,13 @@ interface Version {
   evaluator: VersionEvaluator;
 }
 
-/** One line of a capture; null when it is none of our own data plane's. */
-type Captured = Pick<ReadRequest, "inference" | "assignment"> | null;
+/** One line of a capture: a request, or how many were lost; null when it is none of our own data plane's. */
+type Captured = Pick<ReadRequest, "inference" | "assignment"> | number | null;
 
 function capturedRequest(line: string): Captured {
   const parsed = parseCapturedLine(line);
-  if (!parsed.ok || parsed.value.continuum === null) return null;
+  if (!parsed.ok) return lossOfLine(line) ?? null;
+  if (parsed.value.continuum === null) return null;
   return { inference: parsed.value, assignment: parsed.value.continuum };
 }
 
@@ -67,6 +72,7 @@ export class EndpointMonitor {
   readonly #at: EndpointKey;
   readonly #folder: string;
   readonly #news: CaptureNews;
+  readonly #inflow = new CaptureInflow();
   readonly #tenantKey: Uint8Array | undefined;
   #reading: Reading | undefined;
   #versions = new Map<string, Version>();
@@ -87,12 +93,19 @@ export class EndpointMonitor {
     this.#tenantKey = parts.captureKey === undefined ? undefined : captureTenantKey(parts.captureKey, at.tenant);
   }
 
-  /** Reads what is new, and evaluates what is due. */
-  async look(watched: WatchedEndpoint, signal: AbortSignal): Promise<LookFacts> {
+  /** How fast its capture grows. */
+  get bytesPerSecond(): number {
+    return this.#inflow.bytesPerSecond(performance.now());
+  }
+
+  /** Reads what is new, of so many bytes a second and a random sample of what is more, and evaluates what is due. */
+  async look(watched: WatchedEndpoint, signal: AbortSignal, bytesPerSecondMax = Infinity): Promise<LookFacts> {
     await this.#settle(watched);
     const before = { ...(this.#reading?.counts ?? NO_COUNTS) };
-    if (performance.now() >= this.#fencedUntilMs) {
-      for (let batch = 0; batch < BATCHES_MAX && !signal.aborted; batch += 1) if (!(await this.#readOn(watched))) break;
+    const beganMs = performance.now();
+    if (beganMs >= this.#fencedUntilMs) {
+      for (let batch = 0; batch < BATCHES_MAX && !signal.aborted; batch += 1)
+        if (!(await this.#readOn(watched, bytesPerSecondMax)) || performance.now() - beganMs > TURN_MS) break;
     }
     const after = this.#reading?.counts ?? NO_COUNTS;
     const evaluated = await this.#evaluate(watched, after.requests !== before.requests);
@@ -102,6 +115,8 @@ export class EndpointMonitor {
       late: after.late - before.late,
       unreadable: after.unreadable - before.unreadable,
       lostRequests: after.lostRequests - before.lostRequests,
+      droppedRequests: after.droppedRequests - before.droppedRequests,
+      notSampled: after.notSampled - before.notSampled,
       ...evaluated,
     };
   }
@@ -145,7 +160,7 @@ export class EndpointMonitor {
   }
 
   /** One batch; false when there was nothing more to read. */
-  async #readOn(watched: WatchedEndpoint): Promise<boolean> {
+  async #readOn(watched: WatchedEndpoint, bytesPerSecondMax: number): Promise<boolean> {
     const reading = this.#reading;
     const machineMs = Date.now();
     if (reading === undefined || !(await this.#news.hasNews(machineMs))) return false;
@@ -153,10 +168,12 @@ export class EndpointMonitor {
     const tail = await readTail({
       ...{ folder: this.#folder, offsets: reading.files, bytesMax: BATCH_BYTES_MAX },
       ...{ nowMs: machineMs, sinceMs: watched.sinceMs },
+      ...sampleOf(bytesPerSecondMax / this.bytesPerSecond),
     });
     const captured = tail.lines.map(capturedRequest);
     if (this.#meetsStranger(captured, watched)) return false;
     const next = this.#count(reading, { tail, captured }, watched);
+    this.#inflow.saw(reading.files, tail.offsets, performance.now());
     const isChanged = JSON.stringify(next.files) !== JSON.stringify(reading.files);
     if (isChanged && !(await this.#store(reading.revision, next))) return false;
     this.#news.endLook(reading.files, tail.offsets);
@@ -171,8 +188,9 @@ export class EndpointMonitor {
   #meetsStranger(captured: readonly Captured[], { liveVariant, candidateVariant }: WatchedEndpoint): boolean {
     this.isListStale = false;
     for (const one of captured) {
-      const variant = one?.assignment.variant;
-      if (variant === undefined || variant === liveVariant || variant === candidateVariant) continue;
+      if (one === null || typeof one === "number") continue;
+      const { variant } = one.assignment;
+      if (variant === liveVariant || variant === candidateVariant) continue;
       if (this.#strangers.has(variant)) continue;
       if (this.#strangers.size >= STRANGERS_MAX) this.#strangers.clear();
       this.#strangers.add(variant);
@@ -192,9 +210,14 @@ export class EndpointMonitor {
     let { newestMs } = reading;
     const nowMs = this.#parts.nowMs();
     counts.unreadable += tail.torn;
+    counts.notSampled += tail.notSampled;
     for (const one of captured) {
       if (one === null) {
         counts.unreadable += 1;
+        continue;
+      }
+      if (typeof one === "number") {
+        counts.droppedRequests += one;
         continue;
       }
       const { inference, assignment } = one;
@@ -204,7 +227,8 @@ export class EndpointMonitor {
       const isWatched = this.#take({ inference, assignment, atMs: time.atMs, inferenceName }, watched, counts);
       if (isWatched && time.late) counts.late += 1;
     }
-    if (tail.lines.length > 0) this.#lineBytes = tail.bytes / tail.lines.length;
+    const lines = tail.lines.length + tail.notSampled;
+    if (lines > 0) this.#lineBytes = tail.bytes / lines;
     counts.lostFiles += tail.lostFiles;
     counts.lostBytes += tail.lostBytes;
     counts.lostRequests += Math.ceil(tail.lostBytes / this.#lineBytes);
@@ -267,11 +291,19 @@ export class EndpointMonitor {
       const isJudged = version.variant === watched.candidateVariant;
       if (!hasNews && !evaluator.isDue(isJudged ? JUDGED_MS : RESTING_MS)) continue;
       const began = performance.now();
-      const evaluated = await evaluator.evaluate({ stableVariant: isJudged ? watched.liveVariant : null });
+      const evaluated = await evaluator.evaluate({
+        ...{ stableVariant: isJudged ? watched.liveVariant : null },
+        readShare: readShare(this.#reading?.counts ?? NO_COUNTS),
+      });
       if (evaluated === undefined) continue;
       evaluationSeconds = (evaluationSeconds ?? 0) + (performance.now() - began) / 1000;
       alarms += evaluated.filter(({ state }) => state === "ALARM").length;
     }
     return { evaluationSeconds, alarms };
   }
+}
+
+/** Each line by its own draw, so that nothing that is in it, or beside it, has a part in that. */
+function sampleOf(share: number): { draw?: () => boolean } {
+  return share >= 1 || Number.isNaN(share) ? {} : { draw: () => Math.random() < share };
 }

@@ -10,6 +10,8 @@ export interface MonitorParts extends EngineParts {
   /** Derives under which names inferences are kept; without it no answer is kept for truth that comes later. */
   captureKey: Uint8Array | undefined;
   baselines: BaselineBook;
+  /** Of all captures of this host together: where they grow faster, a random sample of their requests is read. */
+  captureBytesPerSecondMax: number;
   /** For metrics; must not throw. */
   onLook?(look: LookFacts): void;
 }
@@ -21,6 +23,8 @@ export interface LookFacts {
   late: number;
   unreadable: number;
   lostRequests: number;
+  droppedRequests: number;
+  notSampled: number;
   /** null when nothing was evaluated. */
   evaluationSeconds: number | null;
   alarms: number;

@@ -20,6 +20,11 @@ export interface MonitorReport {
   baselineProblem: string | null;
   /** Rows since the version was first seen. */
   rows: number;
+  /**
+   * The share of captured requests that this host read, which draws them at random where more come than it may read; all
+   * of them where nothing is said.
+   */
+  readShare?: number;
   /** The newest, oldest first. */
   windows: readonly ReportedWindow[];
   /** Of what is in no window yet. */
@@ -79,12 +84,21 @@ export interface ReadCounts {
   lostFiles: number;
   lostBytes: number;
   lostRequests: number;
+  /** Requests that serving could not capture, as it tells itself. */
+  droppedRequests: number;
+  /** Requests that were passed over, at random, because more came than a monitor may read. */
+  notSampled: number;
 }
 
 export const NO_COUNTS: ReadCounts = {
   ...{ requests: 0, rows: 0, late: 0, unreadable: 0, failed: 0, notCaptured: 0, wrongShape: 0, answersUnread: 0 },
-  ...{ lostFiles: 0, lostBytes: 0, lostRequests: 0 },
+  ...{ lostFiles: 0, lostBytes: 0, lostRequests: 0, droppedRequests: 0, notSampled: 0 },
 };
+
+/** Of the requests that are in the capture, those that were read. */
+export function readShare({ requests, notSampled }: Pick<ReadCounts, "notSampled" | "requests">): number {
+  return notSampled === 0 ? 1 : requests / (requests + notSampled);
+}
 
 export interface HostReading {
   host: string;

@@ -1,5 +1,6 @@
 import { appendFile, unlink } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { lossLine } from "../../core/monitor/capture/captured-loss.ts";
 import type { Plan } from "../../core/plan/schema.ts";
 import type { EndpointRef } from "../../core/rollout/rollout.ts";
 import type { Database } from "../../store/database.ts";
@@ -208,6 +209,42 @@ describe("a monitor", () => {
     const { lostFiles, lostRequests, requests } = (await countsOf(at))["here"] ?? {};
     expect({ lostFiles, requests }).toEqual({ lostFiles: 1, requests: 50 });
     expect(lostRequests).toBe(1);
+  });
+
+  test("counts what serving says it could not capture", async () => {
+    const at = endpointAt("dropped");
+    await on.serve({ at, variant: "dropped-1", role: "live", monitor: monitorOf() });
+    await on.capture(at, [...lines("dropped-1", { count: 5 }), lossLine(7), "{}", lossLine(2)]);
+    const monitor = on.monitor();
+    await monitor.lookAtAll();
+    await monitor.lookAtAll();
+    expect(await countsOf(at)).toMatchObject({ here: { requests: 5, droppedRequests: 9, unreadable: 1 } });
+  });
+
+  test("reads a sample of what comes faster than it may read, whole what is slow, and says which share", async () => {
+    const [fast, slow] = [endpointAt("sampled"), endpointAt("unsampled")];
+    await on.serve({ at: fast, variant: "fast-1", role: "live", monitor: monitorOf() });
+    await on.serve({ at: slow, variant: "slow-1", role: "live", monitor: monitorOf() });
+    // About 500 bytes a line: what is there at first is a backlog, and what comes then 200 kB within a moment.
+    await on.capture(fast, lines("fast-1", { count: 300 }));
+    const monitor = new Monitor({ ...on.parts(), captureBytesPerSecondMax: 5000 });
+    await monitor.lookAtAll();
+    expect(await countsOf(fast)).toMatchObject({ here: { requests: 300, notSampled: 0 } });
+    await on.capture(fast, lines("fast-1", { count: 400, seed: 6 }));
+    await monitor.lookAtAll();
+    await on.capture(fast, [...lines("fast-1", { count: 400, seed: 7 }), lossLine(3)]);
+    await on.capture(slow, lines("slow-1", { count: 5, seed: 8 }));
+    await monitor.lookAtAll();
+    const { requests = 0, notSampled = 0, droppedRequests } = (await countsOf(fast))["here"] ?? {};
+    expect({ all: requests + notSampled, droppedRequests }).toEqual({ all: 1100, droppedRequests: 3 });
+    // A fifth or so of the last 400 by independent draws: ten deviations leave no doubt.
+    expect(notSampled).toBeGreaterThan(200);
+    expect(notSampled).toBeLessThan(390);
+    const { readShare, metrics, rows } = await reported(fast, "fast-1");
+    expect({ readShare, rows }).toEqual({ readShare: requests / 1100, rows: requests });
+    expect(metrics.find(({ metric }) => metric === "drift")?.message).toMatch(/a random \d+ % of the requests/);
+    expect(await countsOf(slow)).toMatchObject({ here: { requests: 5, notSampled: 0 } });
+    expect((await reported(slow, "slow-1")).readShare).toBe(1);
   });
 
   test("keeps the state of a bounded number of endpoints in memory, and reads that of others again", async () => {

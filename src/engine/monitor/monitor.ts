@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ContinuumError } from "../../core/error.ts";
+import { fairLevel } from "./capture-inflow.ts";
 import { EndpointMonitor } from "./endpoint-monitor.ts";
 import type { MonitorParts } from "./monitor-parts.ts";
 import { endpointName, type WatchedEndpoint, WatchList } from "./watched.ts";
@@ -95,20 +96,22 @@ export class Monitor {
       this.#watched = await this.#list.read(this.#parts.database, this.#parts.host);
       this.#forgetUnwatched();
     }
+    const inflows = [...this.#kept.values()].map((endpoint) => endpoint.bytesPerSecond);
+    const level = fairLevel(inflows, this.#parts.captureBytesPerSecondMax);
     for (const watched of this.#watched) {
       if (this.#stopping.signal.aborted) return;
-      await this.#lookAt(watched);
+      await this.#lookAt(watched, level);
     }
   }
 
   /** What fails at one endpoint does not keep the others waiting. */
-  async #lookAt(watched: WatchedEndpoint): Promise<void> {
+  async #lookAt(watched: WatchedEndpoint, bytesPerSecondMax: number): Promise<void> {
     const endpoint = this.#endpoint(watched);
     try {
-      const facts = await endpoint.look(watched, this.#stopping.signal);
+      const facts = await endpoint.look(watched, this.#stopping.signal, bytesPerSecondMax);
       if (endpoint.isListStale) this.#listDueMs = 0;
       this.#told.delete(keyOf(watched));
-      if (facts.requests + facts.unreadable > 0) this.#newsMs = performance.now();
+      if (facts.requests + facts.unreadable + facts.notSampled > 0) this.#newsMs = performance.now();
       this.#parts.onLook?.(facts);
     } catch (error) {
       // What is in memory may be ahead of what is stored.

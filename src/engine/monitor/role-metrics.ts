@@ -16,6 +16,14 @@ export function monitorRoleMetrics(
     "continuum_monitor_lost_requests_total",
     "About how many captured requests went before they were read.",
   );
+  const dropped = counter(
+    "continuum_monitor_dropped_requests_total",
+    "Requests that serving said it could not capture.",
+  );
+  const notSampled = counter(
+    "continuum_monitor_not_sampled_total",
+    "Captured requests that were passed over at random, because more came than the monitor may read.",
+  );
   const alarms = counter("continuum_monitor_alarms_total", "Evaluations that said ALARM.");
   const seconds = new Histogram({
     name: "continuum_monitor_evaluation_seconds",
@@ -48,6 +56,8 @@ export function monitorRoleMetrics(
       late.inc(look.late);
       unreadable.inc(look.unreadable);
       lost.inc(look.lostRequests);
+      dropped.inc(look.droppedRequests);
+      notSampled.inc(look.notSampled);
       alarms.inc(look.alarms);
       if (look.evaluationSeconds !== null) seconds.observe(look.evaluationSeconds);
     },

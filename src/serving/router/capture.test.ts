@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { lossOfLine } from "../../core/monitor/capture/captured-loss.ts";
 import { Capture, type Captured, type CaptureOptions } from "./capture.ts";
 
 describe("capture files", () => {
@@ -83,6 +84,8 @@ describe("capture files", () => {
     const lines = (await readFile(join(directory, "capture", "acme", "development-churn", name ?? ""), "utf8"))
       .trim()
       .split("\n");
+    const told = lines.map(lossOfLine).filter((one) => one !== undefined);
+    expect(told).toEqual([capture.dropped]);
     const last: unknown = JSON.parse(lines.at(-1) ?? "");
     expect(last).toMatchObject({
       captureData: { endpointInput: { encoding: "CSV", data: null, omittedBytes: 70_000 } },
@@ -101,6 +104,12 @@ describe("capture files", () => {
     await capture.close();
     expect(await files()).toHaveLength(1);
     expect(capture).toMatchObject({ written: 2, dropped: 1 });
+    const [name = ""] = await files();
+    const [kept = "", loss = ""] = (
+      await readFile(join(directory, "capture", "acme", "development-churn", name), "utf8")
+    ).split("\n");
+    expect(JSON.parse(kept)).toMatchObject({ continuum: { requestId: "r-2" } });
+    expect(lossOfLine(loss)).toBe(1);
   });
 
   it("begin a new line after a write that broke off", async () => {

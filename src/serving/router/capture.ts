@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { appendFile, mkdir, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { lossLine } from "../../core/monitor/capture/captured-loss.ts";
 import type { Log } from "../log.ts";
 import { CaptureFields, type CaptureRules, PROTOCOL_FIELDS } from "./capture-fields.ts";
 
@@ -57,6 +58,8 @@ const UTF8_BYTES_MAX = 3;
 interface Stream {
   directory: string;
   lines: number;
+  /** Requests that are in no file and never will be, of which no file tells yet. */
+  untold: number;
   /** Filled chunks, the last one up to `filled`. */
   chunks: Buffer[];
   filled: number;
@@ -90,20 +93,23 @@ export class Capture {
 
   record(captured: Captured): void {
     if (!this.#options.enabled) return;
+    const stream = this.#stream(captured);
     if (this.#queuedBytes >= this.#options.queueBytesMax) {
       this.dropped += 1;
-      return;
-    }
-    const line = captureLine(captured, this.#fields);
-    const key = `${captured.tenant}\n${captured.endpoint}`;
-    let stream = this.#streams.get(key);
-    if (stream === undefined) {
-      const directory = join(this.#options.directory, tenantDirectory(captured.tenant), captured.endpoint);
-      stream = { directory, lines: 0, chunks: [], filled: 0, bytes: 0, file: null, fileBytes: 0, torn: false };
-      this.#streams.set(key, stream);
-    }
-    this.#queuedBytes += keep(stream, line);
+      stream.untold += 1;
+    } else this.#queuedBytes += keep(stream, captureLine(captured, this.#fields));
     this.#timer ??= setTimeout(() => void this.flush(), this.#options.flushMs).unref();
+  }
+
+  #stream({ tenant, endpoint }: Captured): Stream {
+    const key = `${tenant}\n${endpoint}`;
+    const known = this.#streams.get(key);
+    if (known !== undefined) return known;
+    const directory = join(this.#options.directory, tenantDirectory(tenant), endpoint);
+    const nothing = { lines: 0, untold: 0, chunks: [], filled: 0, bytes: 0, file: null, fileBytes: 0, torn: false };
+    const stream: Stream = { directory, ...nothing };
+    this.#streams.set(key, stream);
+    return stream;
   }
 
   /** Writes what waits; resolves when it is in the files. */
@@ -123,15 +129,18 @@ export class Capture {
 
   async #flushAll(): Promise<void> {
     for (const stream of this.#streams.values()) {
-      const { lines, bytes } = stream;
-      if (lines === 0) continue;
+      const { lines, bytes, untold } = stream;
+      if (lines === 0 && untold === 0) continue;
       const waiting = taken(stream);
+      const told = untold === 0 ? waiting : Buffer.concat([waiting, Buffer.from(`${lossLine(untold)}\n`)]);
       try {
-        await this.#append(stream, waiting);
+        await this.#append(stream, told);
         this.written += lines;
+        stream.untold -= untold;
       } catch (error) {
-        // Serving goes on with a full disk; the loss is counted and said.
+        // Serving goes on with a full disk; the loss is counted and said, to whoever reads the capture with the next line.
         this.dropped += lines;
+        stream.untold += lines;
         stream.torn = true;
         // Somebody tidied up: only a new file makes its folder again.
         if (error instanceof Error && "code" in error && error.code === "ENOENT") stream.file = null;

@@ -46,7 +46,7 @@ const MONITOR: OperationOutput<"monitors.get"> = {
       report: {
         evaluatedAt: AT,
         ...{ baseline: { digest: "sha256:b0", rows: 10_000, columns: 3, isExact: true }, baselineProblem: null },
-        rows: 2100,
+        ...{ rows: 2100, readShare: 0.468 },
         windows: [{ number: 1, first: AT, last: AT, rows: 1000, breaching: true, columns: ["age"] }],
         open: { rows: 100, first: AT },
         columns: [FIGURE],
@@ -69,6 +69,7 @@ const MONITOR: OperationOutput<"monitors.get"> = {
     {
       ...{ host: "here", newest: AT, updated: AT, requests: 2200, rows: 2100, late: 7, unreadable: 1, failed: 3 },
       ...{ notCaptured: 9, wrongShape: 2, answersUnread: 0, lostFiles: 1, lostBytes: 4096, lostRequests: 40 },
+      ...{ droppedRequests: 6, notSampled: 2500 },
     },
   ],
 };

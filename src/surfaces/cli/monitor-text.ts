@@ -29,11 +29,14 @@ const READING_COLUMNS: readonly Column<MonitorView["readings"][number]>[] = [
   { heading: "WRONG SHAPE", value: ({ wrongShape }) => wrongShape },
   { heading: "FAILED", value: ({ failed }) => failed },
   { heading: "LOST", value: lostWords },
+  { heading: "NOT SAMPLED", value: ({ notSampled }) => notSampled },
   { heading: "NEWEST", value: ({ newest }) => newest },
 ];
 
-function lostWords({ lostFiles, lostRequests }: MonitorView["readings"][number]): string {
-  return lostFiles === 0 ? "none" : `about ${lostRequests} requests in ${lostFiles} files`;
+function lostWords({ lostFiles, lostRequests, droppedRequests }: MonitorView["readings"][number]): string {
+  const files = lostFiles === 0 ? [] : [`about ${lostRequests} requests in ${lostFiles} files`];
+  const dropped = droppedRequests === 0 ? [] : [`${droppedRequests} that serving could not capture`];
+  return [...files, ...dropped].join("; ") || "none";
 }
 
 /** All that is measured of one endpoint, so that a person can do the sums over again. */
@@ -78,6 +81,8 @@ function reportText(report: Report, paint: Paint): string {
     "looked at": report.evaluatedAt,
     baseline: baselineWords(report),
     rows: `${report.rows}, of which ${open.rows} are in no window yet`,
+    "read of":
+      report.readShare >= 1 ? undefined : `a random ${short(100 * report.readShare)} % of the captured requests`,
   });
   return [
     record,

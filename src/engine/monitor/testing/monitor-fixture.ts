@@ -62,6 +62,7 @@ export async function monitorFixture(): Promise<MonitorFixture> {
   const captureDir = (host: string) => join(root, host);
   const parts: MonitorFixture["parts"] = (host = HOST) => ({
     ...{ ...engine, artifacts, host, captureDir: captureDir(host), captureKey: Buffer.alloc(32, 7) },
+    captureBytesPerSecondMax: 1e9,
     baselines: new BaselineBook({ database: seen, artifacts, nowMs, profile: async (bytes) => profiled(bytes) }),
   });
   return {
