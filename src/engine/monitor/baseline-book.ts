@@ -49,6 +49,8 @@ const KEPT_MAX = 32;
 /** A table that was refused is not read again for so long, however many versions name it: reading it takes a while. */
 const REFUSED_MS = 600_000;
 const REFUSED_MAX = 1000;
+/** Each row costs time and each short while some room for every column, of a process that all tenants share. */
+const COLUMNS_MAX = 2000;
 
 /**
  * The baselines of watched versions. A table is read and profiled once for all hosts and all starts; afterwards its
@@ -70,7 +72,9 @@ export class BaselineBook {
     try {
       const profiled = await this.#profiled({ tenant, digest, settings });
       if (!profiled.ok) return unreadable(profiled.problem.message);
-      return { ok: true, baseline: versionBaseline(digest, profiled.value, settings) };
+      const baseline = versionBaseline(digest, profiled.value, settings);
+      const columns = baseline.layout.profiles.length;
+      return columns > COLUMNS_MAX ? { ok: false, problem: tooWide(columns) } : { ok: true, baseline };
     } catch (error) {
       // The store's own refusals are answers; that it, or the database, is away is none.
       if (!(error instanceof ContinuumError) || !STORE_REFUSALS.has(error.code)) throw error;
@@ -120,6 +124,10 @@ export class BaselineBook {
     // Exactly what every other host reads.
     return { ok: true, value: decoded(bytes) };
   }
+}
+
+function tooWide(columns: number): string {
+  return `the baseline has ${columns} columns to watch, and at most ${COLUMNS_MAX} are: watch a model with fewer inputs, or leave columns out by dataDrift.ignore`;
 }
 
 /** Before its bytes are in the memory that all tenants' monitors share. */

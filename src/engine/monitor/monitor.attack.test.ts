@@ -97,6 +97,20 @@ describe("a tenant's plan", () => {
     expect(refused).toMatchObject({ ok: false, problem: expect.stringContaining("bytes") });
     expect(reads).toBe(1);
   });
+
+  test("with more columns than a shared monitor can watch is told so, and its drift is no OK", async () => {
+    const columns = Object.fromEntries(Array.from({ length: 2001 }, (_, at) => [`c${at}`, [1, 2, 3]]));
+    const { digest } = await on.artifacts.put("acme", baselineOf(columns));
+    const dataDrift = { rowsMin: 1 };
+    const at = await serve("columns", { baseline: `store:${digest}`, dataDrift });
+    await on.monitor().lookAtAll();
+    const report = await readMonitorReport(on.database, at, "columns-1");
+    expect(report?.baselineProblem).toContain("2001 columns to watch");
+    expect(report?.evaluations).toMatchObject([{ alarm: "DataDriftAlarm", state: "INSUFFICIENT_DATA" }]);
+    const fewer = await serve("fewer", { baseline: `store:${digest}`, dataDrift: { ...dataDrift, ignore: ["c0"] } });
+    await on.monitor().lookAtAll();
+    expect((await readMonitorReport(on.database, fewer, "fewer-1"))?.baseline?.columns).toBe(2000);
+  });
 });
 
 describe("a caller", () => {

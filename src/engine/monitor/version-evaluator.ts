@@ -15,6 +15,7 @@ import type { BaselineAnswer, VersionBaseline } from "./baseline-book.ts";
 import type { MonitorParts } from "./monitor-parts.ts";
 import type { MonitorReport, SequentialFigures } from "./monitor-report.ts";
 import { predictionsMetric, predictionsOf, withPredictions } from "./predictions.ts";
+import { orSilent } from "./silent-drift.ts";
 import { storedEvidence, type TestEvidence } from "./version-tests.ts";
 import type { WatchedVersion } from "./watched.ts";
 import { WindowBuilder } from "./window-builder.ts";
@@ -62,7 +63,10 @@ export class VersionEvaluator {
   }
 
   /** `stableVariant` is what the version is compared with while it is a candidate. undefined when another is at it. */
-  async evaluate(of: { stableVariant: string | null }): Promise<readonly AlarmEvaluation[] | undefined> {
+  async evaluate(of: {
+    stableVariant: string | null;
+    readShare: number;
+  }): Promise<readonly AlarmEvaluation[] | undefined> {
     let attempts = 0;
     let recorded: RecordedEvaluations | undefined;
     try {
@@ -71,7 +75,7 @@ export class VersionEvaluator {
         if (attempts > 0) this.#windows?.forget();
         attempts += 1;
         if (!(await lockEvaluation(tx, this.#options.at))) return undefined;
-        const report = await this.#report(tx, of.stableVariant);
+        const report = await this.#report(tx, of);
         await writeState(tx, this.#options.at, {
           ...{ variant: this.#options.version.variant, atMs: report.evaluatedAtMs, state: report },
         });
@@ -83,7 +87,8 @@ export class VersionEvaluator {
         return report.evaluations;
       });
       recorded?.tell();
-      if (evaluations !== undefined) this.#evaluatedMs = performance.now();
+      // Whoever was at it may not have seen what this monitor has stored, and nothing else may come for long.
+      this.#evaluatedMs = evaluations === undefined ? Number.NEGATIVE_INFINITY : performance.now();
       return evaluations;
     } catch (error) {
       this.#windows?.forget();
@@ -91,7 +96,10 @@ export class VersionEvaluator {
     }
   }
 
-  async #report(tx: Transaction, stableVariant: string | null): Promise<MonitorReport> {
+  async #report(
+    tx: Transaction,
+    { stableVariant, readShare }: { stableVariant: string | null; readShare: number },
+  ): Promise<MonitorReport> {
     const { at, version, answer } = this.#options;
     const atMs = this.#parts.nowMs();
     await this.#windows?.advance(tx);
@@ -116,7 +124,7 @@ export class VersionEvaluator {
       evaluatedAtMs: atMs,
       baseline: baselineFacts(this.#baseline),
       baselineProblem: answer.ok ? null : answer.problem,
-      rows: this.#windows?.rows ?? 0,
+      ...{ rows: this.#windows?.rows ?? 0, readShare },
       windows: (this.#windows?.closed ?? []).map(({ number, firstMs, lastMs, rows, drift: compared }) => {
         const columns = driftFigures(compared).filter(({ breaching }) => breaching);
         const named = [...new Set(columns.map(({ subject }) => subject))].slice(0, 10);
@@ -127,7 +135,9 @@ export class VersionEvaluator {
       sequential: sequential === null ? null : sequential.figures,
       predictions: predictions?.figures ?? null,
       evaluations,
-      metrics: [...driftMetrics(drift), ...predictionsMetric(predictions, version), ...quality.metrics],
+      metrics: [...driftMetrics(drift), ...predictionsMetric(predictions, version), ...quality.metrics].map(
+        (metric) => ({ ...metric, message: sampledWords(metric.message, readShare) }),
+      ),
     };
   }
 
@@ -139,13 +149,15 @@ export class VersionEvaluator {
     if (!answer.ok) return { state: "INSUFFICIENT_DATA", reason: answer.problem, figures: [] };
     if (this.#windows === undefined) return null;
     const rejected = new Set(sequential?.columns.filter(({ isRejected }) => isRejected).map(({ column }) => column));
-    return driftDecision({
+    const decision = driftDecision({
       windows: this.#windows.closed.map(({ drift }) => drift),
       settings: dataDrift,
       ...(sequential === null || rejected.size === 0
         ? {}
         : { sequential: { soFar: this.#windows.recentDrift(rejected), evidence: sequential.columns } }),
     });
+    const { newestMs } = this.#windows;
+    return orSilent(decision, { settings: dataDrift, newestMs, nowMs: this.#parts.nowMs() });
   }
 
   /** Hosts test their own part of the stream; their evidences are added up as their source says. */
@@ -176,6 +188,12 @@ export class VersionEvaluator {
       .slice(0, COLUMNS_SHOWN);
     return this.#columns;
   }
+}
+
+/** Whoever reads a figure knows of how much of the traffic it is. */
+function sampledWords(message: string, readShare: number): string {
+  if (readShare >= 1) return message;
+  return `${message} (a random ${(readShare * 100).toPrecision(2)} % of the requests was read)`;
 }
 
 interface Sequential {

@@ -76,6 +76,11 @@ export class WindowBuilder {
     return { rows: this.#open?.rows ?? 0, firstMs: this.#open?.firstMs ?? null };
   }
 
+  /** When the youngest row came; null before the first. */
+  get newestMs(): number | null {
+    return this.#open?.lastMs ?? this.#closed?.at(-1)?.lastMs ?? null;
+  }
+
   /** All rows of the version so far. */
   get rows(): number {
     return (this.#closed?.at(-1)?.totalRows ?? 0) + (this.#open?.rows ?? 0);
