@@ -103,6 +103,8 @@ test("what is measured, what alarms, and what people say to it", async () => {
     suppressions: [{ alarm, reason: "a feast day, known" }],
   });
   expect((await perform("alarms.unsuppress", { params, body: { alarm } })).body).toEqual({ ended: true });
+  const records = [{ inferenceId: "of-yesterday", label: 1 }];
+  expect((await perform("truths.add", { params, body: { records } })).body).toMatchObject({ added: 1, refused: 0 });
   for (const seconds of [59, 7 * 86_400 + 1]) {
     const body = { alarm, reason: "a feast day, known", seconds };
     expect((await on.perform("alarms.suppress", { params, body })).status).toBe(400);
