@@ -45,7 +45,7 @@ export function observeEndpoint(endpoint: Endpoint | undefined): ControlAnswer<"
 function alarmsOf({ routes: { stable }, watch }: Endpoint): ControlAnswer<"observe">["alarms"] {
   if (stable === null || watch === null) return [];
   const { wanted, healthy, failure } = stable.pool;
-  const evaluations = watch.evaluate({ wanted, healthy, failure }, Date.now());
+  const evaluations = watch.evaluate({ wanted, healthy, failure }, Date.now(), performance.now());
   return evaluations.map((evaluation) => ({ ...evaluation, figures: [...evaluation.figures] }));
 }
 

@@ -39,9 +39,18 @@ export const FIGURE_COLUMNS: readonly Column<FigureView>[] = [
   { heading: "BREACHES", value: ({ breaching }) => (breaching ? "yes" : "no") },
 ];
 
-function stateWords({ state, suppression, acknowledgement }: AlarmView): string {
-  const marks = [suppression === null ? "" : "suppressed", acknowledgement === null ? "" : "acknowledged"];
-  const words = marks.filter(Boolean).join(", ");
+/** What serves is looked at every minute, and written of every five. */
+const LOOKED_MS_MAX = 15 * 60_000;
+
+/** An OK of hours ago is none of now: its version went, or whoever should look does not. */
+function staleWords({ evaluatedAt }: AlarmView): string {
+  return Date.now() - Date.parse(evaluatedAt) > LOOKED_MS_MAX ? `not looked at since ${evaluatedAt}` : "";
+}
+
+function stateWords(alarm: AlarmView): string {
+  const { state, suppression, acknowledgement } = alarm;
+  const people = [suppression === null ? "" : "suppressed", acknowledgement === null ? "" : "acknowledged"];
+  const words = [...people, staleWords(alarm)].filter(Boolean).join(", ");
   return words === "" ? state : `${state} (${words})`;
 }
 
@@ -50,7 +59,7 @@ export function alarmText(alarm: AlarmView, paint: Paint): string {
   const { state, effect, acknowledgement, suppression } = alarm;
   const painted = state === "ALARM" ? paint.bad(state) : state === "OK" ? paint.good(state) : paint.warn(state);
   const lines = [
-    `${alarm.alarm}: ${painted} since ${alarm.since}, evaluated ${alarm.evaluatedAt}`,
+    `${alarm.alarm}: ${painted} since ${alarm.since}, ${staleWords(alarm) || `evaluated ${alarm.evaluatedAt}`}`,
     `  ${printable(alarm.reason)}`,
     effect === null ? "" : `  what followed: ${printable(effect.message)}`,
     acknowledgement === null

@@ -146,7 +146,7 @@ describe("rollout get", () => {
 describe("what is said to alarms", () => {
   it("lists and tells the history", async () => {
     const listed = await run("monitor", "alarms", "churn", ...at, "--state", "ALARM");
-    expect(listed.out).toContain("ALARM (suppressed, acknowledged)");
+    expect(listed.out).toContain("ALARM (suppressed, acknowledged, not looked at since 20");
     const query = new URLSearchParams(server.seen[0]?.path.split("?")[1]);
     expect(Object.fromEntries(query)).toEqual({ ...ENDPOINT, state: "ALARM" });
     expect((await run("monitor", "history", "churn", ...at)).out).toContain("ALARM (suppressed)");

@@ -34,7 +34,15 @@ function serve(watch: ServiceWatch, { requests, fromMs, errorRate, times = 1, se
 }
 
 function states(watch: ServiceWatch, atMs: number, health: Parameters<ServiceWatch["evaluate"]>[0] = HEALTHY) {
-  return Object.fromEntries(watch.evaluate(health, atMs).map(({ alarm, state }) => [alarm, state]));
+  return statesAt(watch, { atMs, steadyMs: atMs }, health);
+}
+
+function statesAt(
+  watch: ServiceWatch,
+  { atMs, steadyMs }: { atMs: number; steadyMs: number },
+  health: Parameters<ServiceWatch["evaluate"]>[0],
+) {
+  return Object.fromEntries(watch.evaluate(health, atMs, steadyMs).map(({ alarm, state }) => [alarm, state]));
 }
 
 describe("the watch over the version that serves", () => {
@@ -54,7 +62,7 @@ describe("the watch over the version that serves", () => {
     const watch = newWatch();
     let atMs = serve(watch, { requests: 3000, fromMs: 0, errorRate: 0.01 });
     atMs = serve(watch, { requests: 500, fromMs: atMs, errorRate: 0.2, seed: 2 });
-    const [errors] = watch.evaluate(HEALTHY, atMs + 10_000);
+    const [errors] = watch.evaluate(HEALTHY, atMs + 10_000, atMs + 10_000);
     expect(errors).toMatchObject({ alarm: "ErrorRateAlarm", state: "ALARM" });
     expect(errors?.figures[0]).toMatchObject({ breaching: true });
     expect(errors?.reason).toMatch(/\d+ of the newest \d+ answers failed; the limit is/);
@@ -101,6 +109,15 @@ describe("the watch over the version that serves", () => {
     const kept = serviceWatchStateSchema.parse(JSON.parse(JSON.stringify(watch.toState())));
     expect(states(ServiceWatch.fromState(kept), atMs + 10_000)).toEqual(before);
     expect(before).toMatchObject({ ErrorRateAlarm: "ALARM" });
+  });
+
+  it("takes no replica that just died for one that is missing since the clock was set ahead", () => {
+    const watch = newWatch();
+    const missing = { wanted: 4, healthy: 3, failure: null };
+    expect(statesAt(watch, { atMs: 0, steadyMs: 0 }, missing)).toMatchObject({ HealthAlarm: "OK" });
+    const jumped = { atMs: 3_600_000, steadyMs: 1000 };
+    expect(statesAt(watch, jumped, missing)).toMatchObject({ HealthAlarm: "OK" });
+    expect(statesAt(watch, { atMs: 0, steadyMs: 61_000 }, missing)).toMatchObject({ HealthAlarm: "ALARM" });
   });
 
   it("is not held up by a clock that is set back", () => {

@@ -112,11 +112,18 @@ export class ServiceWatch {
     this.#blockEndsAtMs = atMs + BLOCK_MS;
   }
 
-  /** What the alarms say now; also closes a block that is over. */
-  evaluate(health: { wanted: number; healthy: number; failure: string | null }, nowMs: number): AlarmEvaluation[] {
+  /**
+   * What the alarms say now; also closes a block that is over. `steadyMs` is of a clock that only goes forward: one that
+   * is set an hour ahead must not make a replica that just died one that is missing for an hour.
+   */
+  evaluate(
+    health: { wanted: number; healthy: number; failure: string | null },
+    nowMs: number,
+    steadyMs: number,
+  ): AlarmEvaluation[] {
     if (this.#errorLimit !== null && this.#blockEndsAtMs !== null && nowMs >= this.#blockEndsAtMs)
       this.#close(this.#errorLimit, nowMs);
-    return [this.#errorAlarm(nowMs), this.#latencyAlarm(nowMs), this.#healthAlarm(health, nowMs)];
+    return [this.#errorAlarm(nowMs), this.#latencyAlarm(nowMs), this.#healthAlarm(health, { atMs: nowMs, steadyMs })];
   }
 
   #errorAlarm(atMs: number): AlarmEvaluation {
@@ -147,14 +154,18 @@ export class ServiceWatch {
     return { alarm: of.alarm, state, atMs: of.atMs, reason, figures: [rateFigure(of.measure, watch, limit, reason)] };
   }
 
-  #healthAlarm(health: { wanted: number; healthy: number; failure: string | null }, atMs: number): AlarmEvaluation {
+  #healthAlarm(
+    health: { wanted: number; healthy: number; failure: string | null },
+    time: { atMs: number; steadyMs: number },
+  ): AlarmEvaluation {
     const { wanted, healthy, failure } = health;
+    const { atMs, steadyMs } = time;
     if (healthy >= wanted && failure === null) this.#unhealthySinceMs = null;
-    else this.#unhealthySinceMs ??= atMs;
+    else this.#unhealthySinceMs ??= steadyMs;
     const sinceMs = this.#unhealthySinceMs;
-    const lasting = sinceMs !== null && atMs - sinceMs >= UNHEALTHY_MS_MAX;
+    const lasting = sinceMs !== null && steadyMs - sinceMs >= UNHEALTHY_MS_MAX;
     const breaching = failure !== null || lasting;
-    const seconds = sinceMs === null ? 0 : Math.round((atMs - sinceMs) / 1000);
+    const seconds = sinceMs === null ? 0 : Math.round((steadyMs - sinceMs) / 1000);
     const missing = sinceMs === null ? "" : `, for ${seconds} s so far and ${UNHEALTHY_MS_MAX / 1000} s at most`;
     const reason = failure ?? `${healthy} of ${wanted} replicas are healthy${missing}`;
     const figure: AlarmFigure = {
