@@ -8,7 +8,7 @@ import type { ProgramLog } from "../roles/program-log.ts";
 import type { RunningRole } from "../roles/role-process.ts";
 import { clockProblem } from "../store/database-clock.ts";
 import { composeCapture } from "./compose-capture.ts";
-import { closing, composeParts } from "./control-plane.ts";
+import { closing, composeParts } from "./compose-parts.ts";
 
 /** What reads the captures of this host, beside the data plane that writes them. */
 export async function composeMonitor(config: Config, log: ProgramLog): Promise<RunningRole> {
