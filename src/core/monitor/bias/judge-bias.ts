@@ -46,7 +46,7 @@ export function judgeBias(
   if (waiting !== undefined) return { state: "INSUFFICIENT_DATA", reason: waiting.figure.message, figures };
   return {
     state: "OK",
-    reason: `Bias by ${settings.facet}: ${[...named].join(", ")} are within their limits.`,
+    reason: `Bias by ${settings.facet}: ${[...named].join(", ")} ${named.size === 1 ? "is within its limit" : "are within their limits"}.`,
     figures,
   };
 }
