@@ -179,8 +179,8 @@ function coverageOf({ stableVariant, settings }: EvaluateOf, { totals }: Quality
   const isTimed = (settings.modelQuality?.horizonSeconds ?? 0) > 0;
   const of = ({ seen, kept, due, matched }: Coverage) => {
     const share = (part: number, whole: number) => (whole === 0 ? "none" : `${Math.round((100 * part) / whole)} %`);
-    const sampled = kept < seen ? `, of ${share(kept, seen)} that is kept` : "";
-    return `${matched} of ${isTimed ? due : kept} (${share(matched, isTimed ? due : kept)})${sampled}`;
+    const sampled = kept < seen ? `; ${share(kept, seen)} of all are kept` : "";
+    return `${matched} of ${isTimed ? due : kept} (${share(matched, isTimed ? due : kept)}${sampled})`;
   };
   const own = `Truth is known of ${of(totals.candidate)} answers`;
   return stableVariant === null ? `${own}.` : `${own}, of the version that serves ${of(totals.stable)}.`;
