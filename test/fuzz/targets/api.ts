@@ -161,6 +161,12 @@ const BODIES: readonly unknown[] = [
     roles: ["proposer"],
   },
   ...[{ files: [{ path: "acme.cedar", text: "" }], comment: "why" }, { program: true }, { digest: DIGEST }],
+  ...[
+    { alarm: "DataDriftAlarm" },
+    { alarm: "DataDriftAlarm", comment: "seen" },
+    { alarm: "DataDriftAlarm", reason: "a feast day, known", seconds: 3600 },
+    { records: [{ inferenceId: "a", label: 1 }] },
+  ],
   ...[{ message: DELIVERY_ID }, { since: "2026-11-23T07:00:00Z" }, {}],
 ];
 
