@@ -14,9 +14,18 @@ export interface StartedMessage {
   /** Where the API listens. */
   url: string;
   servingUrl: string;
+  /** One that starts last comes in when it is ready. */
   processes: { name: string; pid: number; url: string | null }[];
   /** Folders outside the data directory that hold its database. */
   outside: string[];
+}
+
+/** What `start` tells of a process that becomes ready after the others, which wait for it no more. */
+export interface RoleMessage {
+  type: "role";
+  name: string;
+  pid: number;
+  url: string | null;
 }
 
 /** Tells `start` to live on when the process that started it ends. */
@@ -108,9 +117,15 @@ function readiness(child: ChildProcess, folder: string): Promise<StartedMessage>
     child.once("exit", (code) =>
       reject(new StoryFailure(`the processes did not start (exit code ${code}); see ${log}`)),
     );
-    child.on("message", (message: StartedMessage) => {
+    let started: StartedMessage | undefined;
+    child.on("message", (message: RoleMessage | StartedMessage) => {
+      if (message?.type === "role") {
+        const { name, pid, url } = message;
+        started?.processes.push({ name, pid, url });
+      }
       if (message?.type !== "ready") return;
       child.removeAllListeners("exit");
+      started = message;
       resolve(message);
     });
   });

@@ -3,6 +3,13 @@ import type { PlanInput } from "../core/plan/schema.ts";
 /** The alarms that AO-8 asks for. */
 const ALARMS = ["ModelMonitorAlarm", "DataDriftAlarm"];
 
+/**
+ * The story runs on machines that have other things to do, and at 100 % nothing is left to compare with but the latencies
+ * of a moment before: what is twice as slow there is the machine and not the version.
+ */
+export const LATENCY_RATIO_MAX = 5;
+const JUDGEMENT = { latencyRatioMax: LATENCY_RATIO_MAX } as const;
+
 /** A plan as someone would write it for this model; only what differs from the defaults. */
 export function modelPlan(version: string, artifactDigest: string, changes: { bakeSeconds: number }): PlanInput {
   return {
@@ -14,14 +21,26 @@ export function modelPlan(version: string, artifactDigest: string, changes: { ba
       target: "local",
       model: { name: "breast-cancer", version, artifact: `store:${artifactDigest}` },
       compute: { instanceType: "ml.m5.large" },
-      rollout: { strategy: "canary", stepPercent: 20, bakeSeconds: changes.bakeSeconds, deadlineSeconds: 60 },
+      rollout: {
+        strategy: "canary",
+        stepPercent: 20,
+        bakeSeconds: changes.bakeSeconds,
+        deadlineSeconds: 60,
+        judgement: JUDGEMENT,
+      },
       rollback: { alarms: ALARMS },
     },
   };
 }
 
 /** Half of the traffic tells two versions apart soonest; a window closes with `rowsMin` rows of the candidate's. */
-const WATCHED_ROLLOUT = { strategy: "canary", stepPercent: 50, bakeSeconds: 6, deadlineSeconds: 180 } as const;
+const WATCHED_ROLLOUT = {
+  strategy: "canary",
+  stepPercent: 50,
+  bakeSeconds: 6,
+  deadlineSeconds: 180,
+  judgement: JUDGEMENT,
+} as const;
 export const WATCHED_DRIFT = { rowsMin: 500, windowSeconds: 60 } as const;
 
 /** The same with a monitor: what comes in is compared with `baseline`, a table in the store. */

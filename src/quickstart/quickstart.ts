@@ -122,6 +122,8 @@ async function finish(end: { narrator: Narrator; installation: Installation; kee
     narrator.line(`Done in ${narrator.elapsedSeconds.toFixed(1)} s. Everything is still running:`);
     narrator.say(`API      ${started.url}   (OpenAPI: ${started.url}/v1/openapi.json)`);
     narrator.say(`serving  ${started.servingUrl}`);
+    const monitor = started.processes.find(({ name }) => name === "monitor");
+    if (monitor?.url != null) narrator.say(`monitor  ${monitor.url}/metrics`);
     narrator.say(`try      CONTINUUM_DATA_DIR=${join(folder, "data")} npx continuum rollout list`);
     narrator.say(`stop     kill ${started.processes[0]?.pid ?? ""}`);
     return 0;

@@ -1,5 +1,6 @@
 import type { Environment, PlanInput } from "../../core/plan/schema.ts";
 import { ended, follow, type Rollout, seconds } from "../follow.ts";
+import { LATENCY_RATIO_MAX } from "../plans.ts";
 import { expectThat, type Models, type Stage } from "../stage.ts";
 import { ask, Traffic, type TrafficSummary } from "../traffic.ts";
 import type { Dataset } from "../training/dataset.ts";
@@ -25,6 +26,9 @@ export async function deployFirst(stage: Stage, plan: PlanInput, models: Models)
 export async function promoteCanary(stage: Stage, url: string, models: Models): Promise<void> {
   const { narrator } = stage;
   narrator.chapter("Version 2.0.0 as a canary, under continuous traffic");
+  narrator.say(
+    `(its plan accepts ${LATENCY_RATIO_MAX} times stable's latency: this machine may have more to do than this)`,
+  );
   const traffic = startTraffic(stage, url, inTurn(csvRows(models.trained.split.holdout)));
   try {
     const rollout = await follow(stage, await submit(stage, models.v2.plan), {
