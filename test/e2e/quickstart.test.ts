@@ -61,13 +61,14 @@ test("the quickstart tells the whole story, leaves nothing behind and ends well"
   expect(audit).toMatch(/the same file with one bit changed: REFUSED at /);
 
   expect(leftovers()).toEqual(before);
-});
+  // Longer than the story may take, so that a slow one is told from one that hangs.
+}, 200_000);
 
 test("the simulated quickstart shows a deployment with mocks in seconds, and leaves nothing behind either", async () => {
   const before = leftovers();
   const { code, output, seconds } = await run(["quickstart", "--simulate"]);
   expect(code, output).toBe(0);
-  expect(seconds).toBeLessThan(20);
+  expect(seconds).toBeLessThan(45);
   expect(output).toMatch(/report: COMPLIANT, simulation: true, decision: allow/);
   expect(output).toMatch(/live, by the same code: DENY, \d+ findings\n +P5 +deny/);
   expect(output).toMatch(/it would need 1 approval by a person \(approver, with MFA, signed\)/);
