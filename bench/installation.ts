@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { StartedMessage } from "../src/quickstart/installation.ts";
+import type { RoleMessage, StartedMessage } from "../src/quickstart/installation.ts";
 import { sumModel } from "../src/serving/testing/test-models.ts";
 import { startEmbedded } from "../src/store/embedded/embedded.ts";
 import { createApiClient } from "../src/surfaces/cli/client.ts";
@@ -126,8 +126,13 @@ function readiness(child: ChildProcess, logFile: string): Promise<StartedMessage
     child.once("exit", (code) =>
       reject(new Error(`start ended with ${code}: ${readFileSync(logFile, "utf8").slice(-2000)}`)),
     );
-    child.on("message", (message: StartedMessage) => {
-      if (message?.type === "ready") resolve(message);
+    let started: StartedMessage | undefined;
+    child.on("message", (message: RoleMessage | StartedMessage) => {
+      // The monitor comes last, and its memory counts with the others'.
+      if (message?.type === "role") started?.processes.push(message);
+      if (message?.type !== "ready") return;
+      started = message;
+      resolve(message);
     });
   });
 }

@@ -118,6 +118,24 @@ describe("diagnose", () => {
     expect(found).toMatchObject({ state: "note", seen: expect.stringContaining("60 s behind the database's") });
   });
 
+  it("asks the monitor of this host, which starts last, and says nothing of one that does not run", async () => {
+    const monitor = createHttpServer((_, response) => {
+      response.writeHead(503, { connection: "close" });
+      response.end(JSON.stringify({ status: "not ready", problems: ["The capture cannot be read."] }));
+    });
+    server = monitor;
+    await new Promise<void>((resolve) => monitor.listen(0, "127.0.0.1", resolve));
+    const { port } = monitor.address() as AddressInfo;
+    const variables = { CONTINUUM_MONITOR_OPS_PORT: String(port) };
+    const found = (await look({ variables })).get("monitor.answers");
+    expect(found).toMatchObject({ state: "broken", seen: "not ready: The capture cannot be read." });
+    expect(
+      (await look({ variables: { ...variables, CONTINUUM_MONITOR_ENABLED: "false" } })).has("monitor.answers"),
+    ).toBe(false);
+    await new Promise((resolve) => monitor.close(resolve));
+    expect((await look({ variables })).has("monitor.answers")).toBe(false);
+  });
+
   it("says nothing of workers that do not run", async () => {
     const held = createServer();
     await new Promise<void>((resolve) => held.listen(0, "127.0.0.1", resolve));

@@ -1,4 +1,5 @@
 import type { DoctorOptions } from "../config/doctor-options.ts";
+import { monitorOpsPort } from "../config/monitor-ops-port.ts";
 import type { Config } from "../config/schema.ts";
 import type { DoctorFinding } from "../core/doctor/finding.ts";
 import { broken, type Looked, note, ok, reasonOf } from "./finding.ts";
@@ -6,11 +7,11 @@ import { broken, type Looked, note, ok, reasonOf } from "./finding.ts";
 const PATIENCE_MS = 3000;
 const SKEW_MS_MAX = 5000;
 
-/** What answers now: the API that the commands of this user speak to, and the serving process of this host. */
+/** What answers now: the API that the commands of this user speak to, and the processes of this host. */
 export async function lookAtServers({ config, server }: DoctorOptions): Promise<DoctorFinding[]> {
   const api = server === undefined ? [] : await lookAtApi(server);
   const workers = await Promise.all(workerPorts(config).map((port) => lookAtWorker(config.worker.opsHost, port)));
-  return [...api, ...workers.flat(), ...(await lookAtServing(config))];
+  return [...api, ...workers.flat(), ...(await lookAtServing(config)), ...(await lookAtMonitor(config))];
 }
 
 function workerPorts({ worker }: Config): number[] {
@@ -19,8 +20,22 @@ function workerPorts({ worker }: Config): number[] {
 
 /** A worker compares this host's clock with the database's, and says when they differ. */
 async function lookAtWorker(opsHost: string, port: number): Promise<DoctorFinding[]> {
-  const host = reachable(opsHost);
-  const at = { check: `workers.${port}`, looked: `the worker at ${host}:${port}` };
+  return lookAtOps(reachable(opsHost), { port, check: `workers.${port}`, name: "worker" });
+}
+
+/** It starts last and is none that others wait for, so that nothing else tells of one that is not ready. */
+async function lookAtMonitor({ monitor, worker }: Config): Promise<DoctorFinding[]> {
+  const port = monitorOpsPort({ monitor, worker });
+  if (!monitor.enabled || port === 0) return [];
+  return lookAtOps(reachable(monitor.opsHost), { port, check: "monitor.answers", name: "monitor" });
+}
+
+/** Nothing where nothing listens: a role that does not run here may run elsewhere. */
+async function lookAtOps(
+  host: string,
+  { port, check, name }: { port: number; check: string; name: string },
+): Promise<DoctorFinding[]> {
+  const at = { check, looked: `the ${name} at ${host}:${port}` };
   const ready = await ask(`http://${host}:${port}/readyz`);
   if (typeof ready === "string") return /ECONNREFUSED/.test(ready) ? [] : [note(at, ready)];
   return [readinessFinding(at, ready)];

@@ -89,6 +89,7 @@ async function runOn(
       say(`The administrator's first token, shown this once: ${firstToken}`);
     } else moveClientFile(config.dataDir, api);
     announce({ supervisor, embedded: kept?.server, api, say });
+    announceLate(supervisor, say);
     const leaveMemory = giveBackMemorySoon();
     const lost = await Promise.race([stopped.then(() => undefined), supervisor.lost, ...(kept ? [kept.lost] : [])]);
     leaveMemory();
@@ -174,6 +175,26 @@ function opsPort(config: Config, name: string): string {
   return String(first === 0 ? 0 : first + Number(name.split("-")[1]) - 1);
 }
 
+interface RunningProcess {
+  name: string;
+  pid: number;
+  url: string | null;
+}
+
+function processLine({ name, pid, url }: RunningProcess): string {
+  return `${name.padEnd(12)} process ${String(pid).padEnd(8)} ${url ?? ""}`.trimEnd();
+}
+
+/** What nobody waits for is announced when it is there, to whoever still listens. */
+function announceLate({ late, pidOf }: Supervisor, say: (line: string) => void): void {
+  for (const [name, ready] of late)
+    void ready.then(({ url, opsUrl }) => {
+      const role: RunningProcess = { name, pid: pidOf(name) ?? 0, url: url ?? opsUrl ?? null };
+      say(processLine(role));
+      if (process.connected) process.send?.({ type: "role", ...role });
+    });
+}
+
 function announce(started: {
   supervisor: Supervisor;
   embedded: EmbeddedServer | undefined;
@@ -191,8 +212,7 @@ function announce(started: {
       : [{ name: "postgresql", pid: embedded.pid, url: `127.0.0.1:${new URL(embedded.url).port}` }]),
     ...roles,
   ];
-  for (const { name, pid, url } of processes)
-    say(`${name.padEnd(12)} process ${String(pid).padEnd(8)} ${url ?? ""}`.trimEnd());
+  for (const one of processes) say(processLine(one));
   say(`Continuum is ready: ${api}`);
   process.send?.({
     type: "ready",

@@ -121,3 +121,18 @@ test("a role that starts last is waited for by nobody, and is tried again howeve
   expect(await Promise.race([supervisor.lost, sleep(0, "nothing lost")])).toBe("nothing lost");
   await supervisor.stop();
 });
+
+test("a role that starts last is told of once it is ready, and waited for by nobody", async () => {
+  const held = Promise.withResolvers<string>();
+  const last: SupervisedRole = { ...role("last", async () => withWhere(await held.promise)), startsLast: true };
+  const supervisor = await supervise(
+    entry,
+    [role("first", async () => withWhere("8")), last],
+    listeningLog(() => undefined),
+  );
+  expect([...supervisor.ready.keys()]).toEqual(["first"]);
+  held.resolve("9");
+  expect(await supervisor.late.get("last")).toMatchObject({ url: "http://127.0.0.1:9" });
+  expect(isAlive(markOf(supervisor.pidOf("last") ?? 0))).toBe(true);
+  await supervisor.stop();
+});

@@ -33,6 +33,8 @@ export interface ReadyMessage {
 export interface Supervisor {
   /** Where each role listens. */
   ready: ReadonlyMap<string, ReadyMessage>;
+  /** Of those that start last: resolves when it is ready for the first time, which may be never. */
+  late: ReadonlyMap<string, Promise<ReadyMessage>>;
   pidOf(name: string): number | undefined;
   /** Asks every process to stop, last named first, and ends those that do not within `graceMs`. */
   stop(graceMs?: number): Promise<void>;
@@ -66,6 +68,9 @@ export async function supervise(entry: string, roles: SupervisedRole[], log: Log
   const kept: Kept[] = [];
   const listeners = new Map(roles.filter((role) => role.keepsListener).map((role) => [role.name, new KeptListener()]));
   const lost = Promise.withResolvers<string>();
+  const late = new Map(
+    roles.filter((role) => role.startsLast).map(({ name }) => [name, Promise.withResolvers<ReadyMessage>()]),
+  );
   let stopping = false;
 
   const start = async (role: SupervisedRole, falls: number): Promise<void> => {
@@ -82,6 +87,7 @@ export async function supervise(entry: string, roles: SupervisedRole[], log: Log
     else kept.push(entryKept);
     const message = await readiness(child, role.name);
     ready.set(role.name, message);
+    late.get(role.name)?.resolve(message);
     log.info("role.ready", { role: role.name, pid: child.pid ?? 0 });
     child.once("exit", (code, signal) => {
       if (!stopping) restart(entryKept, signal ?? `exit code ${code}`);
@@ -125,7 +131,8 @@ export async function supervise(entry: string, roles: SupervisedRole[], log: Log
   }
   for (const role of roles) if (role.startsLast) startAgain(role, 0);
   const pidOf = (name: string) => kept.find(({ role }) => role.name === name)?.child.pid;
-  return { ready, pidOf, stop, lost: lost.promise };
+  const firstReady = new Map([...late].map(([name, { promise }]) => [name, promise]));
+  return { ready, late: firstReady, pidOf, stop, lost: lost.promise };
 }
 
 function portOf(role: SupervisedRole, before: ReadyMessage | undefined): NodeJS.ProcessEnv {
