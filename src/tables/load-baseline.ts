@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { ContinuumError, type Parsed } from "../core/error.ts";
 import type { ProfileOptions } from "../core/monitor/dataset/dataset-profiler.ts";
-import type { BaselineRequest } from "./baseline-thread.ts";
+import type { BaselineRequest, ThreadMessage } from "./baseline-thread.ts";
 import { type Baseline, readBaseline } from "./read-baseline.ts";
 import type { TableLimits } from "./read-table.ts";
 import { parsedTable } from "./table-error.ts";
@@ -19,7 +19,10 @@ const SECONDS_MIN = 10;
 const SECONDS_PER_MIB = 1;
 
 /** Sources run as they are and a package runs compiled: the thread's file has this file's own extension. */
-const ENTRY = new URL(`./baseline-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+export const THREAD_ENTRY = new URL(
+  `./baseline-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`,
+  import.meta.url,
+);
 
 /**
  * The profiles of a baseline artifact: a table (CSV, JSON Lines, Parquet) or a statistics.json. It is read in a thread
@@ -40,7 +43,7 @@ export async function loadBaseline(
   const request: BaselineRequest = { bytes, options: { ...LIMITS, ...options } };
   if (bytes.length <= inPlaceBytesMax(bytes) && !isPacked(bytes))
     return parsedTable(() => readBaseline(bytes, request.options));
-  const thread = new Worker(ENTRY, {
+  const thread = new Worker(THREAD_ENTRY, {
     workerData: request,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
     // Nothing of the process's secrets is needed for reading a table.
@@ -54,7 +57,9 @@ export async function loadBaseline(
         () => resolve(refused(`it cannot be read within ${secondsMax.toFixed(0)} s`)),
         secondsMax * 1000,
       );
-      thread.once("message", resolve);
+      thread.once("message", (said: ThreadMessage<Baseline>) => {
+        if ("answer" in said) resolve(said.answer);
+      });
       thread.once("error", (error: NodeJS.ErrnoException) => {
         if (error.code === "ERR_WORKER_OUT_OF_MEMORY")
           resolve(refused(`it needs more than ${HEAP_MB_MAX} MiB to be read`));

@@ -1,8 +1,12 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, test } from "vitest";
 import { loadBaseline } from "./load-baseline.ts";
+import { profileFile } from "./profile-file.ts";
 import { profileTable, readBaseline } from "./read-baseline.ts";
 import { parsedTable } from "./table-error.ts";
 import { bytesSource } from "./table-source.ts";
@@ -169,6 +173,28 @@ describe("a baseline artifact", () => {
   test("that leads its reader in circles is given up as well", async () => {
     const answer = await loadBaseline(Buffer.from(CIRCLE, "base64"), { secondsMax: 1 });
     expect(answer.ok).toBe(false);
+  });
+
+  test("is given up in a file as well, however large it may be, and one that gets on is read", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "continuum-tables-"));
+    try {
+      const path = join(folder, "circle.parquet");
+      await writeFile(path, Buffer.from(CIRCLE, "base64"));
+      const answer = await profileFile(path, { onRead: () => undefined, silentSecondsMax: 2 });
+      expect(answer).toEqual({
+        ok: false,
+        problem: { path: "", message: "it gets no further for 2 s: a part of it is damaged" },
+      });
+      const whole = join(folder, "whole.parquet");
+      const columnData = [{ name: "x", data: [1.5, 2.5, 3.5], type: "DOUBLE" as const }];
+      await writeFile(whole, Buffer.from(parquetWriteBuffer({ columnData })));
+      const seen: number[] = [];
+      const read = await profileFile(whole, { onRead: ({ readBytes }) => void seen.push(readBytes) });
+      expect(read).toMatchObject({ ok: true, value: { rows: 3 } });
+      expect(seen.length).toBeGreaterThan(0);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test("of any bytes has an answer", async () => {

@@ -1,8 +1,6 @@
 import { stat } from "node:fs/promises";
 import type { TableProfile } from "../../core/monitor/dataset/dataset-profiler.ts";
-import { profileTable } from "../../tables/read-baseline.ts";
-import { parsedTable } from "../../tables/table-error.ts";
-import { fileSource, watchedSource } from "../../tables/table-source.ts";
+import { profileFile } from "../../tables/profile-file.ts";
 import { malformed } from "./cli-error.ts";
 import type { CommandContext } from "./command-context.ts";
 import { fileError, pathOf } from "./files.ts";
@@ -23,24 +21,17 @@ export async function profileTableFile(
     const path = pathOf(context, file);
     const status = await stat(path);
     if (!status.isFile()) throw malformed("not an ordinary file", `${where} ${file}`, "must be a file with a table");
-    const source = await fileSource(path);
-    try {
-      const read = await parsedTable(() =>
-        profileTable(watchedSource(source, progress.show), { ignore: labels, answers: labels }),
+    const read = await profileFile(path, { ignore: labels, answers: labels, onRead: progress.show });
+    if (!read.ok)
+      throw malformed(read.problem.message, `${where} ${file}`, "must be a table: CSV, JSON Lines or Parquet");
+    const missing = labels.find((label) => !read.value.answers.names.includes(label));
+    if (missing !== undefined)
+      throw malformed(
+        `no column ${JSON.stringify(missing.slice(0, 64))} in ${file}`,
+        "--label",
+        "must be a column of it",
       );
-      if (!read.ok)
-        throw malformed(read.problem.message, `${where} ${file}`, "must be a table: CSV, JSON Lines or Parquet");
-      const missing = labels.find((label) => !read.value.answers.names.includes(label));
-      if (missing !== undefined)
-        throw malformed(
-          `no column ${JSON.stringify(missing.slice(0, 64))} in ${file}`,
-          "--label",
-          "must be a column of it",
-        );
-      return read.value;
-    } finally {
-      await source.close();
-    }
+    return read.value;
   } catch (error) {
     throw fileError(error, { file, where });
   } finally {
