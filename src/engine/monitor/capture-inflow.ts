@@ -1,7 +1,7 @@
 import type { FileOffsets } from "./capture-tail.ts";
 
 /** Over so long a capture's growth is levelled: a burst of a few seconds is read whole. */
-const LEVELLED_SECONDS = 10;
+const LEVELLED_SECONDS = 5;
 
 /** How fast an endpoint's capture grows, in bytes a second. */
 export class CaptureInflow {
