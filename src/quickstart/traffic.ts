@@ -17,8 +17,8 @@ export interface TrafficSummary {
 export interface TrafficOptions {
   url: string;
   token: string;
-  /** Request bodies, used in turn, or what makes the next one. */
-  bodies: readonly string[] | (() => string);
+  /** The body of the next request. */
+  nextBody(): string;
   connections: number;
   /** Requests per second over all connections. */
   ratePerSecond: number;
@@ -31,7 +31,6 @@ export class Traffic {
   readonly #agent: Agent;
   readonly #loops: Promise<void>[];
   #stopped = false;
-  #next = 0;
 
   constructor(options: TrafficOptions) {
     this.#options = options;
@@ -64,9 +63,8 @@ export class Traffic {
   }
 
   #ask(): Promise<Answer> {
-    const { url, token, bodies } = this.#options;
-    const body = typeof bodies === "function" ? bodies() : (bodies[this.#next++ % bodies.length] ?? "");
-    return ask({ url, token, body, agent: this.#agent }).then(
+    const { url, token, nextBody } = this.#options;
+    return ask({ url, token, body: nextBody(), agent: this.#agent }).then(
       ({ status, version }) => ({ atMs: Date.now(), status, version }),
       () => ({ atMs: Date.now(), status: 0, version: "" }),
     );
