@@ -14,11 +14,17 @@ export interface TrafficSummary {
   byVersion: ReadonlyMap<string, number>;
 }
 
-export interface TrafficOptions {
+export type TrafficOptions = TrafficLoad &
+  /** Request bodies, used in turn. */
+  (
+    | { bodies: readonly string[] }
+    /** The body of the next request. */
+    | { nextBody(): string }
+  );
+
+interface TrafficLoad {
   url: string;
   token: string;
-  /** The body of the next request. */
-  nextBody(): string;
   connections: number;
   /** Requests per second over all connections. */
   ratePerSecond: number;
@@ -29,12 +35,14 @@ export class Traffic {
   readonly answers: Answer[] = [];
   readonly #options: TrafficOptions;
   readonly #agent: Agent;
+  readonly #nextBody: () => string;
   readonly #loops: Promise<void>[];
   #stopped = false;
 
   constructor(options: TrafficOptions) {
     this.#options = options;
     this.#agent = new Agent({ keepAlive: true, maxSockets: options.connections });
+    this.#nextBody = "bodies" in options ? inTurn(options.bodies) : () => options.nextBody();
     this.#loops = Array.from({ length: options.connections }, () => this.#loop());
   }
 
@@ -63,12 +71,17 @@ export class Traffic {
   }
 
   #ask(): Promise<Answer> {
-    const { url, token, nextBody } = this.#options;
-    return ask({ url, token, body: nextBody(), agent: this.#agent }).then(
+    const { url, token } = this.#options;
+    return ask({ url, token, body: this.#nextBody(), agent: this.#agent }).then(
       ({ status, version }) => ({ atMs: Date.now(), status, version }),
       () => ({ atMs: Date.now(), status: 0, version: "" }),
     );
   }
+}
+
+function inTurn(bodies: readonly string[]): () => string {
+  let next = 0;
+  return () => bodies[next++ % bodies.length] ?? "";
 }
 
 /** One invocation with a CSV body. Rejects when no answer comes. */

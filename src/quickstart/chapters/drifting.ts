@@ -37,7 +37,7 @@ export async function rollBackDrifting(
   const watched = watchedPlan(plan, inputs.baseline);
   narrator.say(`the plan's monitor: dataDrift ${JSON.stringify(WATCHED_DRIFT)}, against that baseline`);
   const device = new Device(inputs, models.trained.split.train);
-  const traffic = startTraffic(stage, url, () => device.nextBody());
+  const traffic = startTraffic(stage, url, { nextBody: () => device.nextBody() });
   let rollout: Rollout;
   let seen: Verdict | undefined;
   try {

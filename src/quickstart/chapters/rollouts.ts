@@ -29,7 +29,7 @@ export async function promoteCanary(stage: Stage, url: string, models: Models): 
   narrator.say(
     `(its plan accepts ${LATENCY_RATIO_MAX} times stable's latency: this machine may have more to do than this)`,
   );
-  const traffic = startTraffic(stage, url, inTurn(csvRows(models.trained.split.holdout)));
+  const traffic = startTraffic(stage, url, { bodies: csvRows(models.trained.split.holdout) });
   try {
     const rollout = await follow(stage, await submit(stage, models.v2.plan), {
       live: () => splitLine(traffic.summary()),
@@ -53,7 +53,7 @@ export async function promoteCanary(stage: Stage, url: string, models: Models): 
 export async function rollBackBroken(stage: Stage, url: string, models: Models): Promise<void> {
   const { narrator } = stage;
   narrator.chapter("Version 3.0.0 is broken, and nobody knows yet");
-  const traffic = startTraffic(stage, url, inTurn(csvRows(models.trained.split.holdout)));
+  const traffic = startTraffic(stage, url, { bodies: csvRows(models.trained.split.holdout) });
   let rollout: Rollout;
   try {
     rollout = await follow(stage, await submit(stage, models.v3.plan), {
@@ -120,19 +120,18 @@ function rowsOf(sample: Dataset, label: number): number[] {
   return sample.labels.flatMap((value, index) => (value === label ? [index] : []));
 }
 
-export function startTraffic(stage: Stage, url: string, nextBody: () => string): Traffic {
+export function startTraffic(
+  stage: Stage,
+  url: string,
+  asks: { bodies: readonly string[] } | { nextBody(): string },
+): Traffic {
   return new Traffic({
     url,
     token: stage.invokeToken,
-    nextBody,
+    ...asks,
     connections: CONNECTIONS,
     ratePerSecond: REQUESTS_PER_SECOND,
   });
-}
-
-function inTurn(bodies: readonly string[]): () => string {
-  let next = 0;
-  return () => bodies[next++ % bodies.length] ?? "";
 }
 
 export function csvRows(sample: Dataset): string[] {

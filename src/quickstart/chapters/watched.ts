@@ -53,7 +53,7 @@ export async function promoteWatched(
   const { version, plan } = models.v5;
   narrator.chapter(`Version ${version} under the very same watch, and nothing drifts`);
   narrator.say("the hospital's device is set right: all rows come as the baseline's did");
-  const traffic = startTraffic(stage, url, () => inputs.rows.next().join(","));
+  const traffic = startTraffic(stage, url, { nextBody: () => inputs.rows.next().join(",") });
   let compared: Verdict | undefined;
   try {
     const rollout = await follow(stage, await submit(stage, watchedPlan(plan, inputs.baseline)), {
