@@ -126,9 +126,9 @@ export const configSchema = z.strictObject({
         .number()
         .int()
         .min(65_536)
-        .default(mebibyte)
+        .default(mebibyte / 2)
         .describe(
-          "Bytes a second of this host's captures that are read, about a thousand small requests; of what grows faster a random sample, and which share is shown",
+          "Bytes a second of this host's captures that are read, about five hundred small requests; of what grows faster a random sample, and which share is shown",
         ),
       opsHost: host.default("127.0.0.1").describe("Address of the monitor's own port"),
       opsPort: port
