@@ -167,7 +167,8 @@ export class EndpointMonitor {
     await this.#news.beginLook(machineMs);
     const tail = await readTail({
       ...{ folder: this.#folder, offsets: reading.files, bytesMax: BATCH_BYTES_MAX },
-      ...{ nowMs: machineMs, sinceMs: watched.sinceMs },
+      // Files carry the machine's clock and rollouts the database's.
+      ...{ nowMs: machineMs, sinceMs: watched.sinceMs + machineMs - this.#parts.nowMs() },
       ...sampleOf(bytesPerSecondMax / this.bytesPerSecond),
     });
     const captured = tail.lines.map(capturedRequest);
