@@ -68,7 +68,7 @@ test("the simulated quickstart shows a deployment with mocks in seconds, and lea
   const before = leftovers();
   const { code, output, seconds } = await run(["quickstart", "--simulate"]);
   expect(code, output).toBe(0);
-  expect(seconds).toBeLessThan(45);
+  expect(seconds).toBeLessThan(20);
   expect(output).toMatch(/report: COMPLIANT, simulation: true, decision: allow/);
   expect(output).toMatch(/live, by the same code: DENY, \d+ findings\n +P5 +deny/);
   expect(output).toMatch(/it would need 1 approval by a person \(approver, with MFA, signed\)/);
