@@ -1,14 +1,8 @@
 import type { AlarmFigure, AlarmState } from "../../core/monitor/alarm/evaluation.ts";
-import type { QualityBet } from "../../core/monitor/judge/quality-bet.ts";
+import { QUALITY_WEIGHT, type QualityBet } from "../../core/monitor/judge/quality-bet.ts";
 import { proportion } from "../../core/monitor/quality/estimate.ts";
 import type { MetricFigures } from "../../core/monitor/verdict.ts";
 import type { QualitySettings } from "../../core/plan/monitor-settings.ts";
-
-/**
- * The part of the plan's alpha that delayed quality may spend; the data plane and the comparison of predictions have the
- * rest. Evidence ever reaches 1 / (alpha times the part) with at most that chance (Ville), whatever the others do.
- */
-export const QUALITY_PART = 0.1;
 
 export interface ArmComparison {
   state: AlarmState;
@@ -29,7 +23,7 @@ export function compareArms(
   const { samples, evidence } = bet;
   const { candidate, stable } = samples;
   const found = {
-    ...{ evidence, threshold: 1 / (alpha * QUALITY_PART), samples, isVoid: bet.coverageDiffers },
+    ...{ evidence, threshold: 1 / (alpha * QUALITY_WEIGHT), samples, isVoid: bet.coverageDiffers },
     isClasses: settings.problem !== "regression",
   };
   const what = found.isClasses ? "wrong answers" : "mean error";

@@ -1,17 +1,11 @@
 import type { AlarmFigure } from "../../core/monitor/alarm/evaluation.ts";
 import type { DriftDecision } from "../../core/monitor/drift/drift-decision.ts";
 import { evidenceOfHosts } from "../../core/monitor/judge/e-benjamini-hochberg.ts";
+import { PREDICTIONS_WEIGHT } from "../../core/monitor/judge/score-bet.ts";
 import type { MetricVerdict } from "../../core/monitor/verdict.ts";
 import type { MonitorReport } from "./monitor-report.ts";
 import type { TestEvidence } from "./version-tests.ts";
 import type { WatchedVersion } from "./watched.ts";
-
-/**
- * The share of the chance of a false alarm over a rollout's life: the data plane and delayed quality have the rest.
- * Weighted evidence ever reaches `1 / alpha` with a chance of at most `alpha` times the weight (Ville), and by the union
- * bound all of them together stay within `alpha`, whatever depends on what.
- */
-const WEIGHT = 0.15;
 
 /** What the bet on the arms' answers says. */
 export interface Predictions {
@@ -37,11 +31,11 @@ export function predictionsOf(of: {
   const evidence = evidenceOfHosts(seen.map((one) => one.evidence));
   return {
     figures: {
-      ...{ evidence, weight: WEIGHT, threshold },
+      ...{ evidence, weight: PREDICTIONS_WEIGHT, threshold },
       candidate: seen.reduce((sum, one) => sum + one.candidate, 0),
       stable: seen.reduce((sum, one) => sum + one.stable, 0),
     },
-    isShifted: WEIGHT * evidence >= threshold,
+    isShifted: PREDICTIONS_WEIGHT * evidence >= threshold,
   };
 }
 
